@@ -331,7 +331,8 @@ class Recipe:
                 ``results.json`` and the picture ``profile.svg``.
 
         Raises:
-            RecipeError: the recipe watches a number of validation data that is not given.
+            RecipeError: the recipe watches a number of validation data that is not given, or
+                TensorFlow cannot run the model on the data (L902).
             DataError: the data does not fit the recipe.
             ValueError: the recipe has no ``training:``, or `data` was loaded for another one.
             TypeError: `callbacks` are not callbacks of Keras; nothing has been written then.

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.language.space import Condition, Dimension, Range, Space
+from lstmgraph.messages.diagnostics import Diagnostic, Place, Span
+from lstmgraph.messages.errors import RecipeError
 
 if TYPE_CHECKING:
     from lstmgraph.tuning.search.trial import Trial, TrialOutcome
@@ -63,6 +65,12 @@ def misbehaving(trial: Trial) -> TrialOutcome:
     act = trial.spec.job["acts"].get(str(trial.spec.number), "")
     if act == "raise":
         raise ValueError("no such layer")
+    if act == "refuse":
+        place = Place("small.yaml", Span(3, 5, 3, 9))
+        raise RecipeError(
+            [Diagnostic("L902", "cannot run", ("layers",), place, "correct the data")],
+            {"small.yaml": "a\nb\nc: d\n"},
+        )
     if act == "exit":
         os.write(1, b"so long\n")
         os._exit(3)

@@ -112,6 +112,7 @@ def test_shipped_recipes(path: Path, codes: Path) -> None:
         assert all(map(np.array_equal, model.get_weights(), wanted.get_weights()))
     first = keras_code(model).text
     assert first == keras_code(run(first)["build_model"]()).text
+    assert [each.path for each in model.weights] == [each.path for each in wanted.weights]
     assert_same(model, wanted)
     if recipe.compiled.models:
         models = found["build_models"]()
@@ -381,6 +382,24 @@ def test_metrics_that_keras_does_not_have_are_left_out(
     made = run(code.text)["build_model"]()
     assert made.get_compile_config()["metrics"] == kept
     made.evaluate(np.ones((2, 3)), [np.ones((2, 1))] * 2, verbose=0)
+
+
+@pytest.mark.parametrize("form", ["live", "keras", "json"])
+def test_layers_inside_layers_keep_their_names(form: str, tmp_path: Path) -> None:
+    """The paths of weights are those of the original: other programs find them by path."""
+    layers = keras.layers
+    x = keras.Input((None, 3), name="x")
+    cells = [layers.LSTMCell(2, name="low"), layers.GRUCell(3, name="high")]
+    y = layers.Bidirectional(layers.LSTM(2, return_sequences=True, name="inner"), name="outer")(x)
+    y = layers.RNN(layers.StackedRNNCells(cells), return_sequences=True, name="stack")(y)
+    back = layers.LSTM(2, return_sequences=True, go_backwards=True, name="from_the_end")
+    front = layers.LSTM(2, return_sequences=True)
+    y = layers.Bidirectional(front, backward_layer=back, name="both")(y)
+    y = layers.SpectralNormalization(layers.Dense(2), name="bounded")(y)
+    y = layers.TimeDistributed(layers.Dense(1, name="head"), name="each")(y)
+    wanted = keras.Model(x, y)
+    made = run(keras_code(as_source(wanted, form, tmp_path)).text)["build_model"]()
+    assert [w.path for w in made.weights] == [w.path for w in wanted.weights]
 
 
 def test_a_function_named_as_one_of_kerass_is_told_apart_in_a_live_model() -> None:

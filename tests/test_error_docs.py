@@ -45,6 +45,7 @@ NO_EXAMPLE = {
     "L884",
     "L888",
     "L901",
+    "L902",
     "W764",
 }
 """Codes of files, machines, the schema's own words and Keras's, which a short text cannot show."""

@@ -8,6 +8,7 @@ import keras
 import pytest
 from typer.testing import CliRunner
 
+import lstmgraph
 from lstmgraph.cli import app
 from lstmgraph.models.weights_file import opened_weights
 
@@ -61,3 +62,16 @@ def test_an_h5_file_of_a_sequential_model_has_keras_places(tmp_path: Path) -> No
         "reader": {"cell/vars/0", "cell/vars/1", "cell/vars/2"},
         "out": {"vars/0", "vars/1"},
     }
+
+
+def test_two_directions_of_what_is_no_plain_recurrent_layer_are_named() -> None:
+    """The first ended with a KeyError."""
+    layers = keras.layers
+    for wrapped in (False, True):
+        both = layers.Bidirectional(layers.ConvLSTM1D(2, 2))
+        x = keras.Input((2, 4, 5, 3) if wrapped else (4, 5, 3))
+        model = keras.Model(x, (layers.TimeDistributed(both) if wrapped else both)(x))
+        with pytest.raises(lstmgraph.ModelFileError) as caught:
+            lstmgraph.import_model(model)
+        assert [each.code for each in caught.value.diagnostics] == ["M201"]
+        assert "Bidirectional of ConvLSTM1D is no layer that a recipe can name" in str(caught.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from building import load, with_header
@@ -99,6 +101,56 @@ def test_the_fix_for_a_state_of_another_size_names_ports_of_the_recipe(
     assert found.hint == f"use a tensor of that shape, or write `{key}{bridged}`"
     assert f"'{source}' is (batch, 4)" in found.message
     assert load(text.replace("FORM", form.replace("SOURCE", bridged)))
+
+
+PART = re.compile(r"'(encoder|decoder)_\d'")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "says"),
+    [
+        ("units: [6, 4], initial_state: {h: encoder.last}", "L604", "of layer 1 of 'decoder' is"),
+        ("units: [5, 4], initial_state: encoder", "L608", "layer 1 of 'decoder' have 5"),
+        ("units: [4, 4], unroll: true", "L702", "layer 2 of 'decoder' cannot be unrolled"),
+        ("units: [4, 4], recurrent_dropout: 0.1", "L701", "cannot run layer 1 of 'decoder'"),
+    ],
+)
+def test_layers_of_stacks_are_named_by_the_recipes_name(wrong: str, code: str, says: str) -> None:
+    """Not ``decoder_1``, which stands nowhere in the recipe."""
+    text = STACKS.replace("ENCODER", "[6, 4]").replace("TARGET", "lstm")
+    text = text.replace("units: DECODER, initial_state: FORM", wrong)
+    text += "runtime: {kernel: cudnn}\n" if code == "L701" else ""
+    found = mistakes(text)
+    assert {each.code for each in found} == {code}
+    every = [(each.message, each.hint or "", *(n.message for n in each.notes)) for each in found]
+    assert any(says in text for texts in every for text in texts)
+    assert not any(PART.search(text) for texts in every for text in texts)
+
+
+@pytest.mark.parametrize("units", ["4", "[4, 3]"])
+@pytest.mark.parametrize(
+    ("loss", "layer", "fix"),
+    [
+        ("ctc", "{type: dense, input: pen, units: 3}", "pen.sequence"),
+        ("circle", "{type: unit_normalization, input: pen.sequence}", "pen.last"),
+    ],
+)
+def test_the_fix_for_a_loss_of_another_rank_names_the_layer(
+    units: str, loss: str, layer: str, fix: str
+) -> None:
+    text = f"""
+    inputs: {{x: {{shape: [time, 3]}}}}
+    layers:
+      pen: {{type: lstm, input: x, units: {units}}}
+      y: {layer}
+    outputs: {{y: y}}
+    training: {{loss: {loss}, metrics: []}}
+    """
+    (found,) = mistakes(text)
+    assert found.code == "L787"
+    assert (found.hint or "").startswith(f"write `input: {fix}` in 'y'")
+    before = "pen.sequence" if "sequence}" in layer else "pen"
+    assert load(text.replace(f"input: {before}", f"input: {fix}"))
 
 
 MASKED = """
@@ -208,6 +260,81 @@ def test_columns_of_a_target_that_do_not_fit_the_output_are_always_reported(unit
       targets: {{y: {{columns: [sales, price]}}}}
     """
     assert len(mistakes(text)) == 1
+
+
+TARGETS = """
+inputs: {history: {shape: [28, 1]}}
+layers:
+  encoder: {type: lstm, input: history, units: 4}
+  y: LAYER
+outputs: {y: y}
+training: {loss: LOSS}
+data:
+  series: shop
+  time: day
+  window: {history: 28, horizon: 7}
+  columns: {COLUMNS}
+  inputs: {history: {columns: [promo]}}
+  targets: {y: {columns: [sales, price], steps: STEPS}}
+"""
+QUANTILES = "{type: pinball, quantiles: [0.1, 0.5, 0.9]}"
+
+
+@pytest.mark.parametrize("scale", ["standard", "min_max", "robust", "log"])
+@pytest.mark.parametrize("scaled", ["sales: {scale: S}", "sales: {scale: S}, price: {scale: S}"])
+@pytest.mark.parametrize(
+    ("source", "steps"), [("encoder", "last"), ("encoder.sequence", "history")]
+)
+@pytest.mark.parametrize("units", [1, 3])
+def test_scaled_columns_of_a_target_that_do_not_fit_are_named(
+    scale: str, scaled: str, source: str, steps: str, units: int
+) -> None:
+    text = TARGETS.replace("COLUMNS", scaled.replace("S}", f"{scale}}}")).replace("LOSS", "mse")
+    text = text.replace("LAYER", f"{{type: dense, input: {source}, units: {units}}}")
+    text = text.replace("STEPS", steps)
+    (found,) = mistakes(text)
+    shape = f"(batch, {'28, ' if steps == 'history' else ''}{units})"
+    assert (found.code, found.path) == ("L854", ("data", "targets", "y", "columns"))
+    assert found.message == (
+        f"'y' has 2 columns (sales, price), with a scale, but 'y' gives {shape}"
+    )
+    columns = {1: "1 column", 3: "3 columns"}[units]
+    assert found.hint == f"give 'y' `units: 2`, or list {columns}"
+    assert load(text.replace(f"units: {units}}}", "units: 2}"))
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_quantiles_of_scaled_columns_are_told_from_columns(columns: int) -> None:
+    text = TARGETS.replace("COLUMNS", "sales: {scale: standard}").replace("LOSS", QUANTILES)
+    text = text.replace(
+        "y: LAYER",
+        "flat: {type: dense, input: encoder, units: UNITS}\n"
+        "  y: {type: reshape, input: flat, target_shape: [GIVEN]}",
+    ).replace("STEPS", "last")
+
+    def giving(count: int) -> str:
+        return text.replace("UNITS", str(count * 3)).replace("GIVEN", f"{count}, 3")
+
+    found = mistakes(giving(columns))
+    assert [each.code for each in found] == ["L854"]
+    assert "2 columns (sales, price)" in found[0].message
+    assert load(giving(2))
+
+
+@pytest.mark.parametrize("shape", ["1, 2", "2, 2", "4", "3"])
+@pytest.mark.parametrize("scale", ["standard", "min_max", "robust"])
+def test_a_distribution_takes_one_scaled_column(shape: str, scale: str) -> None:
+    """It ended with a ValueError."""
+    text = TARGETS.replace("COLUMNS", f"sales: {{scale: {scale}}}").replace("STEPS", "last")
+    text = text.replace("LOSS", "{type: negative_log_likelihood, distribution: normal}")
+    text = text.replace("LAYER", "{type: reshape, input: encoder, target_shape: [SHAPE]}")
+    text = text.replace("units: 4", f"units: {np.prod([int(n) for n in shape.split(', ')])}")
+    text = text.replace("SHAPE", shape)
+    found = {each.code: each.message for each in mistakes(text)}
+    assert "one scaled column for each output, not 2" in found["L862"]
+    assert set(found) <= {"L862", "L854", "L796"}
+    alone = text.replace("columns: [sales, price]", "columns: [sales]").replace(f"[{shape}]", "[2]")
+    assert load(re.sub(r"units: \d", "units: 2", alone))
 
 
 def test_errors_of_libraries_are_told_from_those_of_this_package() -> None:

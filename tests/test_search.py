@@ -250,9 +250,10 @@ def test_hyperband_goes_on_from_the_better_trials(tmp_path: Path) -> None:
 
 def test_hyperband_ends_though_all_trials_fail(tmp_path: Path) -> None:
     oracle = {"type": "hyperband", "max_epochs": 3, "factor": 3}
-    found = search(tmp_path, acts(*["raise"] * 20, oracle=oracle))
+    found = search(tmp_path, acts("refuse", *["raise"] * 20, oracle=oracle))
     reasons = {trial.reason for trial in found.trials}
     assert "ValueError: no such layer" in reasons
+    assert "small.yaml:3: error[L902]: cannot run (correct the data)" in reasons
     assert any("which failed" in reason for reason in reasons)
     assert found.state == "finished"
 

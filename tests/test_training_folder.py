@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 from special_files import SPECIAL_FILES, at_most, pipe
-from training_cases import train_small
+from training_cases import arrays, recipe, train_small
 
+from lstmgraph.language.text.embedded import MEMBER
+from lstmgraph.language.text.model_folder import model_path
 from lstmgraph.training import FolderError, epochs_done
 from lstmgraph.training.files import NAMES, TrainingFiles
 
@@ -115,3 +118,39 @@ def test_logs_go_on_in_their_own_folder(tmp_path: Path) -> None:
         found = train_small("unshuffled", str(tmp_path), epochs=epochs, **recipe_with_logs)
     assert found.resumed_from == 1
     assert list((tmp_path / "tensorboard" / "train").iterdir())
+
+
+def test_the_training_of_another_recipe_is_kept(ended: Path, tmp_path: Path) -> None:
+    """The message names both; ``--restart`` begins anew."""
+    folder = tmp_path / "run"
+    shutil.copytree(ended, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    other, data = recipe("unshuffled", name="other"), arrays()
+    with pytest.raises(FolderError) as error:
+        other.train(data, folder=folder, epochs=1)
+    assert str(error.value) == (
+        f"{folder} holds a training of another recipe, 'small', not 'other'\n"
+        "choose another folder, or begin anew with --restart"
+    )
+    after = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert after == before
+    other.train(data, folder=folder, epochs=1, restart=True)
+    assert not list(folder.glob("small*"))
+    assert model_path(folder) == folder / "other.keras"
+
+
+@pytest.mark.parametrize("name", ["../mine", "best", "", "small"])
+def test_a_checkpoint_from_elsewhere_removes_nothing_else(
+    name: str, ended: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(ended, folder)
+    (tmp_path / "mine.keras").write_text("precious")
+    (folder / "own.keras").write_text("precious")
+    text = f"recipe: 1\nname: {name}\n"
+    with zipfile.ZipFile(folder / "checkpoint.keras", "w") as archive:
+        archive.writestr(MEMBER, text)
+    TrainingFiles(folder, "small").remove()
+    assert (tmp_path / "mine.keras").exists()
+    assert (folder / "own.keras").exists()
+    assert not (folder / "small.keras").exists()

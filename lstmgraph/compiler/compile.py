@@ -177,7 +177,7 @@ def _checked(document: Document, collected: Collected, written: Document) -> Com
     declaration = read_recipe(completed, document.data)
     document.blocks = declaration.written
     expanded = expand(declaration, resolve(declaration, document), document)
-    document.ports = expanded.written_ports()
+    document.ports = expanded.written_names()
     graph = run_passes(expanded, document)
     models: dict[str, FurtherModel] = {}
     if declaration.models and not document.diagnostics:

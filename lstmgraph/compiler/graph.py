@@ -407,13 +407,17 @@ class Graph:
             port = self.sequences[reference.layer]
         return self.unfolded.get(port, port)
 
-    def written_ports(self) -> dict[str, str]:
-        """Return how recipes name the ports of layers whose names in the graph are others.
+    def written_names(self) -> dict[str, str]:
+        """Return how recipes name what has another name in the graph.
 
-        ``encoder.state.h`` for ``encoder_2.h``, the last of a stack.
+        ``encoder.state.h`` for ``encoder_2.h``, the last of a stack, and ``layer 1 of 'encoder'``
+        for ``'encoder_1'`` in quotes.
         """
         written: dict[str, str] = {}
         for layer, names in self.stacks.items():
+            for number, name in enumerate(names, start=1):
+                if name not in self.stacks and name not in self.inputs:
+                    written[f"'{name}'"] = f"layer {number} of '{layer}'"
             last = self.by_name.get(names[-1])
             if last is not None and last.recurrence:
                 outputs = {SEQUENCE: SEQUENCE, LAST: LAST}

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from lstmgraph.compiler.machine.litert import RECURRENT, litert_calls
+from lstmgraph.compiler.named_nodes import named_node
 from lstmgraph.compiler.passes.kernels import zeroes_wrong_steps
 from lstmgraph.export.flatbuffer import changed, finished
 from lstmgraph.export.formats import kept_from
@@ -17,7 +18,6 @@ from lstmgraph.export.litert_tensors import read_subgraphs
 from lstmgraph.export.micro import check_device
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.quantization import FLOAT16, INT8, INT16X8, quantization_of
-from lstmgraph.export.refusals import named_node
 from lstmgraph.export.report import LayerError
 from lstmgraph.export.states import C, H
 

@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.compiler.named_nodes import named_node
 from lstmgraph.export.check import LoadedFile
 from lstmgraph.export.formats import MICROCONTROLLER
 from lstmgraph.export.litert_tensors import operator_kinds, read_subgraphs, signature_places
 from lstmgraph.export.mistakes import ExportMistake, export_error
-from lstmgraph.export.refusals import named_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

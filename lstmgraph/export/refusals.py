@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.named_nodes import CALLING, named_node
 from lstmgraph.export.mistakes import ExportMistake
 
 if TYPE_CHECKING:
-    from lstmgraph.compiler.graph import Graph, Node
+    from lstmgraph.compiler.graph import Graph
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _CONVERTER_SAYS = re.compile(r"loc\(.*\)\): (?:error: )?(.+)")
-_CALLING = re.compile(r"Exception encountered when calling (\w+)\.call\(\)\.?")
 _KERNEL = re.compile(r"Node number \d+ \((\w+)\) failed to (?:prepare|invoke)")
 _LONGEST = 300
 
@@ -51,18 +51,5 @@ def _essence(text: str) -> str:
     reason = _CONVERTER_SAYS.search(text)
     if reason:
         return reason[1][:_LONGEST]
-    text = _CALLING.sub("", text).partition("Arguments received by")[0]
+    text = CALLING.sub("", text).partition("Arguments received by")[0]
     return " ".join(text.split())[:_LONGEST]
-
-
-def named_node(graph: Graph, text: str) -> Node | None:
-    """Return the node named in a path such as ``model_1/pooled_1/MaxPool``, or by its class."""
-    places = {
-        match.start(): node
-        for node in graph.nodes
-        for match in re.finditer(rf"/{re.escape(node.keras_name)}(_\d+)?/", text)
-    }
-    if places:
-        return places[min(places)]
-    calling = _CALLING.search(text)
-    return next((node for node in graph.nodes if calling and node.op == calling[1]), None)

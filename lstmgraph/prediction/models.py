@@ -133,6 +133,7 @@ def _of_keras(model: Any, compiled: CompiledRecipe, graph: Graph) -> OpenedModel
     import keras  # noqa: PLC0415 - imports TensorFlow
 
     from lstmgraph.models.carried import reset_states, state_variables  # noqa: PLC0415 - as above
+    from lstmgraph.models.run_errors import run_errors  # noqa: PLC0415 - as above
 
     names = set(model.input) if isinstance(model.input, dict) else set()
     if names != set(graph.inputs):
@@ -143,7 +144,8 @@ def _of_keras(model: Any, compiled: CompiledRecipe, graph: Graph) -> OpenedModel
             reset_states(model)
 
     def run(batch: Arrays) -> Arrays:
-        found = model.predict_on_batch({name: _as_given(each) for name, each in batch.items()})
+        with run_errors(compiled, graph):
+            found = model.predict_on_batch({name: _as_given(each) for name, each in batch.items()})
         return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
 
     return OpenedModel(compiled, graph, run, graph.batch_size, reset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from lstmgraph.files import (
     require_regular_file,
     write_text,
 )
+from lstmgraph.language.text.document import parse_document
+from lstmgraph.language.text.embedded import NoRecipeError, embedded_recipe
 from lstmgraph.locks import LockedError, file_lock
 from lstmgraph.messages.errors import FolderError
 from lstmgraph.models.runtime import visible_gpus
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from lstmgraph.training.results import TrainingResult
 
 CHECKPOINT = "checkpoint.keras"
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
+"""The names of recipes, as the schema has them."""
 LOCK = ".lock"
 NAMES = (
     *("model", "best", "checkpoint", "results", "history", "picture", "resolved"),
@@ -140,9 +145,24 @@ class TrainingFiles:
             path.unlink(missing_ok=True)
 
     def removed(self) -> tuple[Path, ...]:
-        """Return the paths that ``remove`` removes, in its order."""
+        """Return the paths that ``remove`` removes, in its order.
+
+        Where the earlier training was of a recipe of another name, its model is among them: the
+        folder would hold two.
+        """
+        named = dict.fromkeys((self, TrainingFiles(self.folder, self._earlier_name())))
+        models = [path for each in named for path in (each.model, each.resolved)]
         pictures = (self.picture, self.profile)
-        return self.checkpoint, self.best, self.history, *pictures, self.model, self.results
+        return self.checkpoint, self.best, self.history, *pictures, *models, self.results
+
+    def _earlier_name(self) -> str:
+        """Return the name of the recipe in the checkpoint; without one that can be read, `name`."""
+        try:
+            found = parse_document(embedded_recipe(self.checkpoint)).data
+        except (NoRecipeError, OSError):
+            return self.name
+        name = found.get("name") if isinstance(found, dict) else None
+        return name if isinstance(name, str) and NAME.fullmatch(name) else self.name
 
 
 def other_numbers(files: TrainingFiles) -> FolderError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from lstmgraph.models.building import build_model
 from lstmgraph.models.building.vocabularies import fitted
 from lstmgraph.models.files import load_numbers, save_model
 from lstmgraph.models.given_weights import given_weights, load_fitting, warned_of
+from lstmgraph.models.run_errors import run_errors
 from lstmgraph.training.callbacks import EpochStart, own_callbacks, recipe_callbacks
 from lstmgraph.training.files import (
     TrainingFiles,
@@ -41,7 +41,7 @@ from lstmgraph.training.speed import speed_of
 from lstmgraph.training.state import refuse_other_callbacks, resumed_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from lstmgraph.compiler.compile import CompiledRecipe
@@ -144,7 +144,7 @@ class _Session:
         held_out = feeds.get(VALIDATING)
         following = [*callbacks.values(), *own]
         with (
-            _errors_of(feeds),
+            run_errors(self.recipe, feeds=feeds.values()),
             speed_of(
                 model,
                 self.recipe,
@@ -288,18 +288,6 @@ class _Session:
         if is_calibrated:
             save_model(model, text, path)
         return BestModelResult(epoch, checkpoint.monitor, metrics)
-
-
-@contextmanager
-def _errors_of(feeds: Mapping[str, Feed]) -> Iterator[None]:
-    """Raise errors of reading examples as they are, not as TensorFlow wraps them."""
-    try:
-        yield
-    except Exception:
-        for feed in feeds.values():
-            if feed.error is not None:
-                raise feed.error from None
-        raise
 
 
 def _restores(stopping: Any) -> bool:

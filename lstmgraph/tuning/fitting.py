@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lstmgraph.models.building import build_model
+from lstmgraph.models.run_errors import run_errors
 from lstmgraph.models.runtime import build_optimizer
 from lstmgraph.training.callbacks import (
     EpochStart,
@@ -94,7 +95,7 @@ def fit(request: FitRequest, train: Examples, validation: Examples | None) -> Fi
     Raises:
         EndedBeforeError: see there.
         DivergedError: the loss is NaN or infinite.
-        RecipeError: this machine or process cannot run the recipe.
+        RecipeError: this machine or process cannot run the recipe, or not on this data (L902).
     """
     recipe = request.recipe
     training = recipe.declaration.training
@@ -116,9 +117,12 @@ def fit(request: FitRequest, train: Examples, validation: Examples | None) -> Fi
     following = [*callbacks.values(), *request.own_callbacks]
     chosen = bool(state.compiled) if state.rows else None
     began = time.perf_counter()
-    with speed_of(
-        model, recipe, feed, held_out, following, epochs=training.epochs, chosen=chosen
-    ) as speed:
+    with (
+        run_errors(recipe, feeds=[each for each in (feed, held_out) if each]),
+        speed_of(
+            model, recipe, feed, held_out, following, epochs=training.epochs, chosen=chosen
+        ) as speed,
+    ):
         state.compiled = speed.xla
         model.fit(
             feed.dataset,

@@ -8,6 +8,7 @@ from lstmgraph.compiler.checks.metric_names import in_order
 from lstmgraph.compiler.load import load_compiled
 from lstmgraph.models.carried import read_states, reset_states
 from lstmgraph.models.files import load_as
+from lstmgraph.models.run_errors import run_errors
 from lstmgraph.tuning.data import read_parts
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ def test_score(path: Path, sources: Mapping[str, str], cache: Path) -> dict[str,
     """Return what ``evaluate`` gives for the model at `path`; empty without test data.
 
     Raises:
-        RecipeError: TensorFlow has started in this process with other settings than the recipe's.
+        RecipeError: TensorFlow has started in this process with other settings than the recipe's,
+            or cannot run the model on the data.
     """
     recipe = load_compiled(path)
     training = recipe.declaration.training
@@ -31,6 +33,7 @@ def test_score(path: Path, sources: Mapping[str, str], cache: Path) -> dict[str,
     model = load_as(recipe, path)
     if read_states(model):
         reset_states(model)
-    found: dict[str, float] = model.evaluate(feed.dataset, return_dict=True, verbose=0)
+    with run_errors(recipe, feeds=[feed]):
+        found: dict[str, float] = model.evaluate(feed.dataset, return_dict=True, verbose=0)
     ordered = in_order(found, training, list(model.output))
     return {name: float(value) for name, value in ordered.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.checks.heads import (
@@ -14,6 +15,7 @@ from lstmgraph.compiler.checks.heads import (
     with_activation,
 )
 from lstmgraph.compiler.checks.metric_names import CHOSEN_BY_SHAPE, metric_name
+from lstmgraph.compiler.graph import LAST, SEQUENCE
 from lstmgraph.keras_facts.distributions import (
     MEDIAN,
     OF_COUNTS,
@@ -175,14 +177,15 @@ def _rank_mistake(head: Head, entry: Entry) -> Mistake | None:
     rank = RANKS.get(entry.keras_class) if entry.family == "loss" else None
     if rank is None or rank == len(head.spec.shape):
         return None
-    wanted, hint = (
-        ("sequences", f"let '{head.node.layer}' read a sequence, such as `reader.sequence`")
+    wanted, what, port, rest = (
+        ("sequences", "a sequence", SEQUENCE, "")
         if rank == 3
-        else (
-            "one vector for each row",
-            f"let '{head.node.layer}' read the last step, such as `reader.last`, or a pooling",
-        )
+        else ("one vector for each row", "the last step", LAST, ", or a pooling")
     )
+    layer, read = head.source.layer, head.source.inputs[0]
+    own = read.output in (SEQUENCE, LAST)  # of a recurrent layer
+    where = f"`input: {replace(read, output=port)}` in '{layer}'"
+    hint = f"write {where}{rest}" if own else f"let '{layer}' read {what}{rest}"
     message = (
         f"`{entry.word}` takes {wanted}, but '{head.output}' has shape {_text(head.spec.shape)}"
     )

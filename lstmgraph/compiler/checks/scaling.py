@@ -140,6 +140,17 @@ def _keeps(scaling: Scaling, value: float) -> bool:
     return scaling.stages == (CLIPPED,) and max(low) <= value <= min(high)
 
 
+def _refused_by_distributions(scaling: Scaling) -> tuple[str, str] | None:
+    """Return why the parameters of a distribution cannot be given a scale's units, and the fix."""
+    if any(scaling.has_log):
+        fix = "write `scale: standard`, or use a loss of quantiles, `type: pinball`"
+        return "takes no logarithms here", fix
+    if scaling.is_shared:
+        fix = "give each column an output and a target of its own, or remove `scale:`"
+        return f"takes one scaled column for each output, not {len(scaling.columns)}", fix
+    return None
+
+
 def _check_losses(
     data: DataDeclaration, recipe: RecipeDeclaration, graph: Graph, document: Document
 ) -> None:
@@ -161,20 +172,21 @@ def _check_losses(
         if loss is None:
             continue
         own = reading("loss", loss)
-        of_logs = distribution_of(loss) and name in scalings and any(scalings[name].has_log)
-        if own.targets in (NUMBERS, VALUES) and own.of == own.values == ANY and not of_logs:
+        scaling = scalings.get(name) if distribution_of(loss) else None
+        refusal = None if scaling is None else _refused_by_distributions(scaling)
+        fits = own.targets in (NUMBERS, VALUES) and own.of == own.values == ANY
+        if fits and refusal is None:
             continue
         kind = named_class("loss", loss if isinstance(loss, str) else loss["type"])
         target = data.targets[name].path
+        what, hint = (fits and refusal) or (
+            "takes neither scaled numbers nor differences",
+            f"remove `{path[-1]}:`, or use a loss of distances, such as mse or mae",
+        )
         document.report(
             "L862",
             path,
-            f"the output '{name}' is trained by {kind}, which takes no logarithms here"
-            if of_logs
-            else f"the output '{name}' is trained by {kind}, which takes neither scaled numbers "
-            "nor differences",
-            hint="write `scale: standard`, or use a loss of quantiles, `type: pinball`"
-            if of_logs
-            else f"remove `{path[-1]}:`, or use a loss of distances, such as mse or mae",
+            f"the output '{name}' is trained by {kind}, which {what}",
+            hint=hint,
             notes=(document.note(target, "it is a target here"),),
         )

@@ -55,7 +55,7 @@ from lstmgraph.keras_facts.layers.attention import scores_spec
 from lstmgraph.keras_facts.layers.dense import REVERSE
 from lstmgraph.keras_facts.layers.lookups import OF_TEXTS, STRING
 from lstmgraph.keras_facts.tensors import BATCH, TensorSpec, multiply_dims
-from lstmgraph.messages.wording import did_you_mean, few
+from lstmgraph.messages.wording import counted, did_you_mean, few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -110,10 +110,12 @@ def infer_shapes(graph: Graph, document: Document) -> Graph:
                 # Where columns do not fit a layer that scales them, `data:` does not fit either.
                 of_data = node.path[0] == "data" or _has_other_columns(graph, node, document)
                 if reported.is_new(mistake, node) and not of_data:
-                    mistake.report(document, *_input_remarks(graph, node, specs, mistake))
+                    unfit = _of_target(graph, node, inputs, document)
+                    remarks = () if unfit else _input_remarks(graph, node, specs, mistake)
+                    (unfit or mistake).report(document, *remarks)
         specs |= {Port(node.name, output): spec for output, spec in node.outputs.items()}
-        for port, unfit in feedback.mistakes(node, specs):
-            unfit.report(document)
+        for port, fed in feedback.mistakes(node, specs):
+            fed.report(document)
             del specs[port]  # its readers, of the next step, would report what follows from it
         nodes.append(node)
     return graph.with_nodes(nodes)
@@ -135,6 +137,45 @@ def _has_other_columns(graph: Graph, node: Node, document: Document) -> bool:
         return False
     size = graph.inputs[port.node].spec.shape[-1]
     return isinstance(size, int) and size != len(entry)
+
+
+def _of_target(
+    graph: Graph, node: Node, inputs: Sequence[TensorSpec], document: Document
+) -> GraphMistake | None:
+    """Return the mistake of a target's columns that do not fit the output that they scale."""
+    if document.written(node.path)[0] != "data" or not inputs:
+        return None
+    spec = inputs[0]
+    for output, port in graph.outputs.items():
+        chain = list(_chain(graph, graph.by_name.get(port.node), document))
+        path: Path = ("data", "targets", output, "columns")
+        columns = document.at(path)
+        if node not in chain or not isinstance(columns, list):
+            continue
+        count, own = len(columns), chain[-1]
+        several = own.name != node.inputs[0].node  # quantiles, on the last axis
+        if not several and spec.shape[-1] == count:
+            continue
+        what = f"`units: {count}`" if "units" in own.arguments else f"{count} numbers"
+        hint = f"give '{own.layer}' {what}, or list {counted(int(spec.shape[-1] or 0), 'column')}"
+        if several:
+            hint = (
+                f"let the axis before the last have {count}, one for each column, with a "
+                f"`reshape` behind '{own.layer}'"
+            )
+        read = f"{counted(count, 'column')} ({few(columns)})"
+        message = f"'{output}' has {read}, with a scale, but '{own.layer}' gives {spec}"
+        return GraphMistake("L854", path, message, hint)
+    return None
+
+
+def _chain(graph: Graph, node: Node | None, document: Document) -> Iterator[Node]:
+    """Yield a node and those it reads first, up to the first that is a layer of the recipe."""
+    while node is not None:
+        yield node
+        if document.written(node.path)[0] == "layers" or not node.inputs:
+            return
+        node = graph.by_name.get(node.inputs[0].node)
 
 
 def _input_remarks(

@@ -36,6 +36,7 @@ from lstmgraph.interop.keras_model import (
     depth_of,
     tensors_in,
 )
+from lstmgraph.interop.reading.known import MODELS
 from lstmgraph.keras_facts.catalogue import is_recurrent, layer_traits
 
 if TYPE_CHECKING:
@@ -212,11 +213,13 @@ class _Lifting:
             return
         type_ = layer.type
         model = block_model(layer)
-        if model is None and not (
-            is_recurrent(type_) or type_ in _known_layers() or type_ == "Bidirectional"
-        ):
+        unknown = "" if model is not None else _without_name(type_, layer.config)
+        if unknown:
             self.problem(
-                layer.name, "M201", f"{type_} is no layer that a recipe can name", _instead(type_)
+                layer.name,
+                "M201",
+                f"{unknown} is no layer that a recipe can name",
+                _instead(unknown),
             )
             self._give(call, Node(self._name(call), layer))
             return
@@ -480,6 +483,19 @@ def _known_layers() -> frozenset[str]:
     from lstmgraph.resources import KERAS_SCHEMA, read_schema  # noqa: PLC0415 - read when used
 
     return frozenset(read_schema(KERAS_SCHEMA)["x-layer-names"].values())
+
+
+def _without_name(type_: str, config: Mapping[str, Any]) -> str:
+    """Return the layer, or that in it, that no recipe can name; empty if a recipe can."""
+    inner = config.get("layer") or {}
+    own, inside = inner.get("class_name", ""), inner.get("config") or {}
+    if type_ == "Bidirectional":
+        return "" if recurrent_of(type_, config) else f"Bidirectional of {own}"
+    if is_recurrent(type_):
+        return ""
+    if type_ not in _known_layers():
+        return type_
+    return _without_name(own, inside) if type_ == "TimeDistributed" and own not in MODELS else ""
 
 
 def _instead(type_: str) -> str:

@@ -265,6 +265,9 @@ class ArgumentReader:
                 "model": self.nested(kind, config, value, path),
             }
         kind, arguments = self.layer(kind, config)
+        name = config.get("name") if isinstance(config, dict) else None
+        if isinstance(name, str):  # the paths of its weights have it; Keras 3 allows no slash
+            arguments = {"name": name.replace("/", "_"), **arguments}
         return {"class_name": kind, "config": arguments}
 
 

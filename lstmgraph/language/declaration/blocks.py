@@ -231,6 +231,8 @@ class PlainRecipe:
             scaling, of_changes = self._scaled_outputs.get(name), self._is_of_changes(name)
             if not of_changes:
                 source = self._with_season(name, source, parameters)
+            if scaling is not None and distribution and scaling.is_shared:
+                scaling = None  # which is reported (L862)
             if scaling is not None:
                 last = self._free_name(f"{name}_{UNSCALED}")
                 own = distribution if distribution in SCALED_AS else None

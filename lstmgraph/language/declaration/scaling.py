@@ -78,6 +78,11 @@ class Scaling:
         return tuple(column is not None and column.scale is not None for column in self.columns)
 
     @property
+    def is_shared(self) -> bool:
+        """Whether there are several columns, with the same numbers in all rows."""
+        return self.rows is None and len(self.columns) > 1
+
+    @property
     def has_log(self) -> tuple[bool, ...]:
         """Return for each column whether its logarithm is scaled."""
         return tuple(column is not None and column.scale == "log" for column in self.columns)

@@ -61,6 +61,8 @@ REPLACED = frozenset({"L113", "L114"})
 _TOO_LARGE = "a recipe holds layers and settings; keep data in separate files"
 
 
+_QUOTED = re.compile(r"(?<!layer )'\w+'")
+"""What may be the name of a layer of a stack in a message."""
 _PORT = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 """A name in a message that may be that of a port."""
 
@@ -85,7 +87,7 @@ class Document:
     blocks: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
     """Where each layer of a call of a block is written, by its name, and where the call is."""
     ports: Mapping[str, str] = field(default_factory=dict)
-    """How the recipe names ports that have other names in the graph."""
+    """How the recipe names ports, and quoted layers, that have other names in the graph."""
     unfilled: Document | None = field(default=None, repr=False)
     """The document before variables were filled in, if it may have any."""
     extending: dict[str, Any] | None = field(default=None, repr=False)
@@ -185,7 +187,7 @@ class Document:
         path = self.written(path)
         if is_copy and any((code, path) == (e.code, e.path) for e in self.diagnostics.found):
             return  # reported for another call of the block
-        message, hint = local(self._with_ports(message)), hint and local(self._with_ports(hint))
+        message, hint = local(self.as_written(message)), hint and local(self.as_written(hint))
         place = self.place(path, at_key=at_key)
         notes = (*notes, *callers)
         notes = (*(note for note in notes if note.place != place), *self.replaced_by(place, path))
@@ -194,10 +196,11 @@ class Document:
 
     def note(self, path: Path, message: str, *, at_key: bool = False) -> Note:
         """Return a note at `path`, such as ``'encoder' is declared here``."""
-        return Note(self._with_ports(message), self.place(path, at_key=at_key))
+        return Note(self.as_written(message), self.place(path, at_key=at_key))
 
-    def _with_ports(self, text: str) -> str:
-        """Return `text` with ports named as the recipe names them."""
+    def as_written(self, text: str) -> str:
+        """Return `text` with ports and layers of stacks named as the recipe names them."""
+        text = _QUOTED.sub(lambda name: self.ports.get(name[0], name[0]), text)
         return _PORT.sub(lambda name: self.ports.get(name[0], name[0]), text)
 
     def replaced_by(self, place: Place, path: Path) -> tuple[Note, ...]:
@@ -214,7 +217,7 @@ class Document:
         path = self.written(path)
         if is_copy and any((code, path) == (w.code, w.path) for w in self.diagnostics.warnings):
             return  # there is one for another call of the block
-        message, hint = local(self._with_ports(message)), local(self._with_ports(hint))
+        message, hint = local(self.as_written(message)), local(self.as_written(hint))
         place = self.place(path, at_key=at_key)
         notes = callers + self.origins.notes(path, place)
         warning = Diagnostic(code, message, path, place, hint, severity=WARNING, notes=notes)

@@ -76,6 +76,7 @@ from lstmgraph.models.building.single_steps import run_without_loop
 from lstmgraph.models.building.training import compile_model, set_runtime, with_predict
 from lstmgraph.models.building.unseeded import draw_unseeded
 from lstmgraph.models.building.vocabularies import require_fitted
+from lstmgraph.models.run_errors import NO_MEMORY
 from lstmgraph.models.runtime import scope, seen_machine, start
 
 if TYPE_CHECKING:
@@ -491,8 +492,11 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 def _keras_error(compiled: CompiledRecipe, path: Path, what: str, error: Exception) -> RecipeError:
     text = _COLOURS.sub("", str(error)).strip().splitlines()
     place = compiled.document.place(path)
+    what = compiled.document.as_written(what)
     message = f"Keras refused {what}: {' '.join(text[:6])}"
     hint = "this is a mistake that lstmgraph should have found; please report it with the recipe"
+    if type(error).__name__ == "ResourceExhaustedError":
+        hint = NO_MEMORY
     notes = compiled.document.origins.notes(path, place)
     diagnostic = Diagnostic("L901", message, path, place, hint, notes=notes)
     return RecipeError([diagnostic], compiled.document.sources)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lstmgraph.compiler.machine.importing import quick_imports
+from lstmgraph.messages.errors import RecipeError
 from lstmgraph.tuning.search.errors import fault_code, lacked
 from lstmgraph.tuning.search.journal import write_all
 from lstmgraph.tuning.search.own_files import open_own
@@ -165,12 +166,23 @@ def _run(function: Callable[[Trial], Any], path: Path) -> int:
         if code is not None:
             return code
         # A path in an error may have bytes that are no text.
-        reason = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
+        reason = _reason(error).encode(errors="backslashreplace").decode()
         write_json(path.parent / OUTCOME, {"status": FAILED, "reason": reason, "metrics": {}})
         return RAISED
     write_json(path.parent / OUTCOME, outcome.as_dict())
     sys.stdout.flush()
     return 0
+
+
+def _reason(error: Exception) -> str:
+    """Return what a trial failed of in one line: of a mistake without the lines of the recipe."""
+    if not isinstance(error, RecipeError):
+        return f"{type(error).__name__}: {error}"
+    return "; ".join(
+        f"{each.place.source}:{each.place.span.line}: error[{each.code}]: {each.message}"
+        f"{f' ({each.hint})' if each.hint else ''}"
+        for each in error.diagnostics
+    )
 
 
 def end_with_parent(parent: int) -> None:
