@@ -18,10 +18,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 from generated import recipes
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from round_trips import differences, without_sections
+from round_trips import differences, randomized, without_sections
 
 from lstmgraph.interop.importing import Converted, convert
 from lstmgraph.interop.importing.checking import Differ, move_weights
@@ -69,13 +68,6 @@ def outcome(data: dict[str, Any]) -> tuple[str, str]:
     if found:
         return "different", "\n".join([*found, converted.text])
     return compared(model, again, converted)
-
-
-def randomized(model: keras.Model) -> None:
-    """Give every weight other numbers: zeros of a bias hide in which order gates are."""
-    random = np.random.default_rng(0)
-    for weight in model.trainable_weights:
-        weight.assign(random.normal(size=weight.shape, scale=0.5).astype(weight.dtype))
 
 
 def compared(model: keras.Model, again: keras.Model, converted: Converted) -> tuple[str, str]:

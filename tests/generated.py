@@ -81,7 +81,9 @@ class Draft(DraftStates):
         data = {"type": "conv1d", "input": self.use(sequence), "filters": self.pick(2, 3)}
         # Of fewer steps, only some masks can be given to those that read them: L511.
         data |= {"kernel_size": 2, "padding": self.pick("same", "causal")}
-        data |= self.mask_ended(sequence)
+        # Nor behind one that reads the next step, unless it says that padded ones count.
+        reads_ahead = data["padding"] == "same"
+        data |= {"mask": "none"} if reads_ahead else self.mask_ended(sequence)
         self.add_layer(data, (sequence.shape[0], data["filters"]), None)
 
     def handing_on(self) -> None:

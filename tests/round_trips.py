@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 import lstmgraph
 from lstmgraph.interop.importing import convert
@@ -30,16 +33,28 @@ def without_sections(text: str | dict[str, Any]) -> lstmgraph.Recipe:
     return lstmgraph.load({k: v for k, v in data.items() if k not in ("models", "data", "search")})
 
 
+def digest(value: Any) -> str:
+    """Return a short name for plain data."""
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
 def differences(one: keras.Model, other: keras.Model) -> list[str]:
     """Return the layers, calls, inputs and outputs that only one of two models has."""
-    first, second = (described(json.loads(model.to_json())["config"]) for model in (one, other))
-    return [f"{'-' if part in first else '+'} {part}" for part in sorted({*first} ^ {*second})]
+    first, second = (
+        Counter(described(json.loads(model.to_json())["config"])) for model in (one, other)
+    )
+    only = (first - second) | (second - first)
+    return [f"{'-' if first[part] > second[part] else '+'} {part}" for part in sorted(only)]
 
 
 def described(config: dict[str, Any]) -> list[str]:
-    """Return each layer with its arguments, and what each of its calls reads, as texts."""
+    """Return each layer with its arguments, and what each of its calls reads, as texts.
+
+    Calls of one layer are told apart by what they read: in which order has no effect.
+    """
     layers = {layer["name"]: layer for layer in config["layers"]}
     operations: dict[str, str] = {}
+    calls: dict[tuple[str, int], str | int] = {}
 
     def is_operation(layer: dict[str, Any]) -> bool:
         return layer["module"].startswith("keras.src.ops")
@@ -48,12 +63,19 @@ def described(config: dict[str, Any]) -> list[str]:
         name, call, output = history
         layer = layers[name]
         if not is_operation(layer):
-            return [name, call, output]
+            return [name, call_of(name, call), output]
         if name not in operations:  # by a digest: texts within texts grow with every operation
             own = [plain(layer["config"]), plain(layer["inbound_nodes"])]
-            digest = sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
-            operations[name] = f"{layer['class_name']} {digest[:12]}"
+            operations[name] = f"{layer['class_name']} {digest(own)}"
         return [operations[name], output]
+
+    def call_of(name: str, call: int) -> str | int:
+        nodes = layers[name]["inbound_nodes"]
+        if len(nodes) < 2:
+            return call
+        if (name, call) not in calls:
+            calls[name, call] = digest(plain(nodes[call]))
+        return calls[name, call]
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
@@ -72,8 +94,14 @@ def described(config: dict[str, Any]) -> list[str]:
     for name, layer in layers.items():
         if not is_operation(layer):
             found += [
-                json.dumps([name, call, plain(node)], sort_keys=True)
-                for call, node in enumerate(layer["inbound_nodes"])
+                json.dumps([name, plain(node)], sort_keys=True) for node in layer["inbound_nodes"]
             ]
     outputs = {name: tensor(history) for name, history in config["output_layers"].items()}
     return [*found, json.dumps(outputs, sort_keys=True), str(sorted(config["input_layers"]))]
+
+
+def randomized(model: keras.Model) -> None:
+    """Give every weight other numbers: zeros of a bias hide in which order gates are."""
+    random = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        weight.assign(random.normal(size=weight.shape, scale=0.5).astype(weight.dtype))

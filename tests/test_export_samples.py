@@ -261,3 +261,16 @@ def test_shipped_recipes_are_given_every_input(path) -> None:
     for batch in sample_batches(graph):
         assert set(batch) == set(graph.inputs)
         assert all(np.isfinite(array.astype("float64")).all() for array in batch.values())
+
+
+def test_lengths_that_are_ids_are_ids_of_the_embedding() -> None:
+    found = batches("""
+inputs:
+  frames: {shape: [9, 3]}
+  lengths: {shape: [], dtype: int32}
+layers:
+  reader: {type: gru, input: frames, units: 4, mask: {lengths: lengths}}
+  count: {type: embedding, input: lengths, input_dim: 6, output_dim: 3}
+outputs: {y: reader, count: count}
+""")
+    assert max(batch["lengths"].max() for batch in found) == 5

@@ -17,7 +17,7 @@ import pytest
 from generated import examples, recipes
 from hypothesis import given
 from keras import layers
-from round_trips import round_trip, without_sections
+from round_trips import differences, randomized, round_trip, without_sections
 from typer.testing import CliRunner
 
 import lstmgraph
@@ -33,6 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "import.md").read_text("utf-8")
+FOUND = sorted((ROOT / "tests" / "recipes" / "round-trips").glob("*.yaml"))
 ALL = "LSTMGRAPH_EXAMPLES" in os.environ
 SAMPLE = ("encoder-decoder", "sentence-matcher", "session-churn", "stacked-cells")
 FURTHER = (
@@ -174,6 +175,16 @@ def test_everything_in_the_way_is_named_at_once_and_nothing_is_written(tmp_path:
     found = json.loads(run.stdout)
     assert {each["code"] for each in found["diagnostics"]} == {"M202", "M204"}
     assert [each.name for each in tmp_path.iterdir()] == ["m.keras"]
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_what_random_recipes_found_comes_back(path: Path) -> None:
+    model = lstmgraph.load(str(path)).build()
+    randomized(model)
+    imported = lstmgraph.import_model(model)
+    assert imported.model is not None
+    assert not differences(model, imported.model)
+    assert imported.check.ok
 
 
 @pytest.mark.parametrize("shape", ["[time, 3]", "[7, 3]"])

@@ -119,6 +119,8 @@ class _Sample:
         lengths = uses.lengths_of(tensor.name)
         if lengths:
             steps = min(int(dim_size(mask.shape[-1], self.sizes)) for mask in lengths)
+            ids = uses.id_limits.get(tensor.name, steps + 1)  # an embedding may read lengths too
+            steps = max(1, min(steps, ids - 1))
             return self._lengths(prod(shape), steps).reshape(shape).astype(dtype)
         if any(mask.kind == "input" for mask in masks):
             return self._valid(shape, uses.padding(tensor.name))

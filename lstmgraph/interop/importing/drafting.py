@@ -438,7 +438,7 @@ class _Drafting:
             letters[slot.rpartition(".")[2]].append((slot, expression))
         forms = {}
         for letter, own in letters.items():
-            if len(own) > 1 and all(self.is_own_input(each, node.policy) for _, each in own):
+            if len(own) > 1 and self.are_inputs([each for _, each in own]):
                 forms[letter] = self.inputs_form(node, own)
                 continue
             singles = [self.single_form(node, slot, expression) for slot, expression in own]
@@ -461,11 +461,18 @@ class _Drafting:
         return forms
 
     def inputs_form(self, node: Node, own: list[tuple[str, Any]]) -> Any:
-        """Return the form of states of one letter that are all inputs of the model."""
+        """Return the form of states that are all inputs of the model."""
         names = [port.layer for _, port in own]
-        self.state_inputs |= set(names)
+        made = {port.layer for _, port in own if self.is_own_input(port, node.policy)}
+        self.state_inputs |= made
         usual = [f"{node.name}_{slot.replace('.', '_')}" for slot, _ in own]
-        return "input" if names == usual else {"inputs": names}
+        return "input" if names == usual and len(made) == len(own) else {"inputs": names}
+
+    def are_inputs(self, states: list[Any]) -> bool:
+        """Return whether states are inputs of the model, each another one."""
+        inputs = {each for each in states if isinstance(each, Port)}
+        values = [self.lifted.inputs.get(port.layer) for port in inputs]
+        return len(inputs) == len(states) and all(v and len(v.shape or ()) == 2 for v in values)
 
     def whole_form(self, node: Node, recurrent: Recurrent, given: list[Expression]) -> Any:
         """Return the form of all states together; None if each has its own."""
@@ -474,11 +481,10 @@ class _Drafting:
         if all(isinstance(each, Zeros) for each in given):
             return "zeros"
         if len(ports) == len(given):
-            if all(self.is_own_input(port, node.policy) for port in ports):
-                self.state_inputs |= {port.layer for port in ports}
-                names = [port.layer for port in ports]
-                usual = [f"{node.name}_{slot.replace('.', '_')}" for slot in slots]
-                return "input" if names == usual else {"inputs": names}
+            is_several = len({slot.rpartition(".")[2] for slot in slots}) < len(slots)
+            are_own = all(self.is_own_input(port, node.policy) for port in ports)
+            if are_own or (is_several and self.are_inputs(ports)):
+                return self.inputs_form(node, list(zip(slots, ports, strict=True)))
             layers = {port.layer for port in ports}
             source = self.nodes.get(ports[0].layer)
             if len(layers) == 1 and source is not None and source.recurrent is not None:
@@ -511,7 +517,8 @@ class _Drafting:
             usual = f"{node.name}_{slot.replace('.', '_')}"
             way, source = None, own
             if own.layer.type == "Dense" and own.name == usual and len(own.inputs) == 1:
-                if own.policy != node.policy or not _is_plain_dense(own):
+                is_plain = own.policy == node.policy and _is_plain_dense(own)
+                if not is_plain or self.shares(node, slot):
                     return None
                 way, helpers = "dense", [*helpers, own.name]
                 before = own.inputs[0].expression
@@ -562,7 +569,7 @@ class _Drafting:
                 return "learned"
         usual = f"{node.name}_{slot.replace('.', '_')}"
         if own is not None and own.layer.type == "Dense" and own.name == usual:
-            static = self.static_form(node, own)
+            static = None if self.shares(node, slot) else self.static_form(node, own)
             if static is not None:
                 return static
         if self.is_own_input(expression, node.policy):
@@ -584,6 +591,10 @@ class _Drafting:
 
     def input_form(self, port: Port, _usual: str) -> str:
         return str(port)
+
+    def shares(self, node: Node, slot: str) -> bool:
+        """Return whether a projection that a form makes here would be that of the first call."""
+        return bool(node.holder) and f"{node.holder}_{slot.replace('.', '_')}" in self.nodes
 
     def static_form(self, node: Node, dense: Node) -> Any:
         """Return `static:` for a projection that has the name that the form gives it."""

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.compile import compile_document
-from lstmgraph.compiler.graph import FOLD
+from lstmgraph.compiler.graph import FOLD, OUTPUT
 from lstmgraph.interop.importing.blocks import bound_nodes
 from lstmgraph.interop.importing.expressions import Join, Mask, Port, Repeat
 from lstmgraph.interop.importing.lifted import Problem
@@ -167,6 +167,8 @@ class _Fitting:
         found = False
         later: set[str] = set()
         """The calls behind one that hides a mask now, which may then need no change."""
+        behind: set[str] = set()
+        """The calls behind one that is given a mask now, which they may then inherit."""
         self.left: list[Problem] = []
         for name, node in self.in_order(graph):
             own = by_name[self.graph_name(name)]
@@ -174,16 +176,20 @@ class _Fitting:
             if own.name in later:
                 continue
             if self.uses_mask(node):
-                found |= self.changed_mask(name, node, own.mask, graph)
+                if own.name in behind and node.inputs[0].mask == self.wanted(node):
+                    continue
+                if self.changed_mask(name, node, own.mask, graph):
+                    found = True
+                    behind |= _readers(graph, own.name)
             elif node.input_masks or own.input_masks:
                 found |= self.changed_attention(name, node, own.input_masks, graph)
             elif self.reads_copy(name, node) and _carried(own, graph):
                 if self.hidden(name, node, own, graph):
                     found = True
                     later |= _readers(graph, own.name)
-            elif not (found or own.output_masks) and node.layer.type in TAKES_MASK:
+            elif not found and node.layer.type in TAKES_MASK:
                 # One at a time: the next may inherit it.
-                found |= self.given_mask(name, node, graph)
+                found |= self.given_mask(name, node, own.output_masks.get(OUTPUT), graph)
         if self.left and not found:
             raise Unfitting(self.left)
         return found
@@ -225,10 +231,12 @@ class _Fitting:
         entry["dtype_policy"] = node.policy
         return True
 
-    def given_mask(self, name: str, node: Node, graph: Graph) -> bool:
+    def given_mask(self, name: str, node: Node, own: MaskSpec | None, graph: Graph) -> bool:
         """Give a layer the mask that its output has in Keras by another layer."""
         is_given = node.layer.type == "TimeDistributed"  # others have no mask of their own
         mask = self.lifted.given_masks.get(name) or (node.mask if is_given else node.filled)
+        if mask and own and _is(mask, own, graph):
+            return False
         forms = self.forms(name, node, mask, graph) if mask else []
         return any(self.set_mask(name, form) for form in forms)
 

@@ -89,6 +89,7 @@ class _Batch:
         kinds = {mask.kind for mask in own}
         if "lengths" in kinds:
             most = next(self.size(mask.shape[len(shape)]) for mask in own if mask.kind == "lengths")
+            most = self.ids_of(name, most + 1) - 1  # an embedding may read lengths too
             return self.lengths(most, shape).astype(dtype)
         right = any(mask.padding == "right" for mask in own)
         if dtype == "bool":
@@ -130,9 +131,9 @@ class _Batch:
             counted[1:] = self.random.permuted(counted[1:], axis=-1)
         return counted
 
-    def ids_of(self, name: str) -> int:
-        """Return how many ids every layer that reads an input knows."""
-        known, ports = [MOST_IDS], {name}
+    def ids_of(self, name: str, most: int = MOST_IDS) -> int:
+        """Return how many ids every layer that reads an input knows, `most` at most."""
+        known, ports = [most], {name}
         for node in self.graph.nodes:
             if not any(port.node in ports for port in node.inputs):
                 continue
