@@ -19,7 +19,7 @@ DEPTHS = (1, 2, 3)
 BATCHES = (1, 16, 32, 64, 256)
 CLASSES = 10
 GATES = {"lstm": 4, "gru": 3}
-MEASURED_SECONDS = 0.25
+MEASURED_SECONDS = 0.1
 """About how long an epoch is that is measured, by a rough estimate of Keras's time."""
 
 
