@@ -81,6 +81,7 @@ def test_what_is_no_archive_is_refused(tmp_path, content) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_random_damage_raises_one_kind_of_error(tmp_path) -> None:
     whole = archive(tmp_path / "a.zip", {"a": bytes(range(256)) * 9, "b.npy": npy(np.ones(9))})
     content, draw = whole.read_bytes(), random.Random(7)

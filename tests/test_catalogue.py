@@ -53,6 +53,7 @@ def check(definition: str, value: object, expected: str | None) -> None:
 # --- the file itself ---
 
 
+@pytest.mark.slow
 def test_the_file_is_what_the_generator_writes(tmp_path):
     generator = str(SCHEMAS / "generate.py")
     program = f"""

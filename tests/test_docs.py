@@ -82,6 +82,7 @@ def completed_fragment(text: str) -> str:
     return yaml.safe_dump(recipe, sort_keys=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", PYTHON_BLOCKS)
 def test_documented_python_runs(code: str, tmp_path: Path) -> None:
     """And prints what stands beside each ``print``, in this order."""

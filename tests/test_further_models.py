@@ -292,6 +292,7 @@ print(json.dumps("lstmgraph" in sys.modules))
 """
 
 
+@pytest.mark.slow
 def test_further_models_load_without_lstmgraph(built: Path, keras_alone: Started) -> None:
     paths = [str(path) for path in sorted(built.glob("*.keras"))]
     run = keras_alone.run(PLAIN_KERAS, *paths)

@@ -94,6 +94,7 @@ TUNERS = {
 """keras-tuner's BayesianOptimization needs scikit-learn, which the test dependencies have."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TUNERS)
 def test_a_tuner_searches_the_recipe(name: str, tmp_path: Path) -> None:
     if name == "bayesian" and not HAS_SCIKIT_LEARN:

@@ -295,6 +295,7 @@ def test_shipped_recipes(path: Path) -> None:
     check_against_keras(compiled(path.read_text("utf-8")))
 
 
+@pytest.mark.slow
 @examples(6)
 @given(recipes())
 def test_generated_recipes(generated: Generated) -> None:

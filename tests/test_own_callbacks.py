@@ -169,6 +169,7 @@ def made(trial):
 """What a cell of a notebook defines, which no process of a trial can import."""
 
 
+@pytest.mark.slow
 def test_trials_have_callbacks_of_their_own(tmp_path: Path) -> None:
     cell: dict[str, Any] = {"__name__": "__main__"}
     exec(CELL, cell)

@@ -359,6 +359,7 @@ def test_where_padding_is_made_zero(case: str) -> None:
     assert {(node, str(port)) for node, port in found} == wanted
 
 
+@pytest.mark.slow
 def test_saved_models_load_without_this_package(tmp_path: Path, keras_alone: Started) -> None:
     model = build(recipe("lstm", "lengths", "several"))
     model.save(tmp_path / "model.keras")

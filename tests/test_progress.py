@@ -127,6 +127,7 @@ def test_a_line_is_written_when_its_epoch_ends_not_when_a_buffer_is_full() -> No
     assert child.exitcode == 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_quiet_prints_the_result_alone(name: str) -> None:
     usual, quiet = loud(name), invoke(*COMMANDS[name], "-q")
@@ -160,6 +161,7 @@ def test_a_warning_is_not_printed_by_quiet() -> None:
     assert quiet.stdout == warning.stdout
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_the_epochs_above_a_bar() -> None:
     master, slave = pty.openpty()
     terminal = Path(os.ttyname(slave))

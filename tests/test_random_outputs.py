@@ -91,6 +91,7 @@ def check_zeros(data: dict[str, Any], name: str, found: np.ndarray, wanted: Valu
         assert not found[~wanted.mask].any(), name
 
 
+@pytest.mark.slow
 @examples(7)
 @given(recipes(min_layers=3, max_layers=7))
 def test_outputs_are_those_of_numpy(generated: Generated) -> None:

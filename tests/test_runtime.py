@@ -306,6 +306,7 @@ for _ in range(int(os.environ["TIMES"])):
 """
 
 
+@pytest.mark.slow
 def test_deterministic_training_gives_the_same_bits(tmp_path: Path) -> None:
     """Twice in one process, and again in another: shuffling and dropout included."""
     hashes = [
@@ -316,6 +317,7 @@ def test_deterministic_training_gives_the_same_bits(tmp_path: Path) -> None:
     assert len(set(hashes)) == 1
 
 
+@pytest.mark.slow
 def test_mirrored_training_gives_the_numbers_of_one_copy(tmp_path: Path) -> None:
     """Two logical CPUs stand in for two GPUs."""
     without_dropout = TRAINED.replace(", dropout: 0.2, recurrent_dropout: 0.1", "")

@@ -57,6 +57,7 @@ def ends(results: SearchResults) -> list[tuple[str, str]]:
     return [(trial.status, trial.reason) for trial in results.trials]
 
 
+@pytest.mark.slow
 def test_failures_are_recorded_and_end_nothing(tmp_path: Path) -> None:
     names = ("", "raise", "exit", "segfault", "nan", "raise", "")
     found = search(tmp_path, acts(*names), max_trials=len(names))
@@ -85,6 +86,7 @@ def test_a_search_ends_after_failures_where_that_is_asked(tmp_path: Path) -> Non
     assert found.settings["ended_because"] == "max_failures"
 
 
+@pytest.mark.slow
 def test_a_trial_that_takes_too_long_is_killed_with_what_it_started(tmp_path: Path) -> None:
     found = search(tmp_path, acts("hang", ""), max_trials=2, limits=Limits(seconds=2.0))
     assert ends(found) == [("timed_out", "it ran for longer than 2 s"), ("completed", "")]
@@ -204,6 +206,7 @@ def test_no_trial_starts_after_the_time(tmp_path: Path) -> None:
     assert len(again.trials) == len(found.trials), "the time of earlier runs counts"
 
 
+@pytest.mark.slow
 def test_the_best_weights_stay(tmp_path: Path) -> None:
     found = search(tmp_path, job(), max_trials=8, keep=2)
     losses = {trial.number: trial.metrics["val_loss"] for trial in found.trials}
@@ -212,6 +215,7 @@ def test_the_best_weights_stay(tmp_path: Path) -> None:
     assert found.best == best[0]
 
 
+@pytest.mark.slow
 def test_several_objectives_have_a_front(tmp_path: Path) -> None:
     objectives = (Objective("val_loss", "min"), Objective("size", "max"))
     found = search(tmp_path, job(objectives=objectives), max_trials=10)
@@ -232,6 +236,7 @@ def test_equal_trials_are_both_on_the_front() -> None:
     assert set(pareto_front(trials, objectives)) == {0, 1}
 
 
+@pytest.mark.slow
 def test_hyperband_goes_on_from_the_better_trials(tmp_path: Path) -> None:
     oracle = {"type": "hyperband", "max_epochs": 4, "factor": 2}
     found = search(tmp_path, job(oracle=oracle))
@@ -330,6 +335,7 @@ def test_a_trial_below_the_median_is_asked_to_stop(
     assert trial.outcome(metrics={"val_loss": sign * 0.9}).status == "pruned"
 
 
+@pytest.mark.slow
 def test_pruned_trials_are_recorded_with_the_reason(tmp_path: Path) -> None:
     pruning = {"warmup_epochs": 0, "min_trials": 2}
     found = search(tmp_path, job(pruning=pruning), max_trials=12)
@@ -378,6 +384,7 @@ def test_two_workers_run_at_once(tmp_path: Path) -> None:
     assert ends(found) == [("completed", "")] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("forked_servers")
 def test_a_real_trial_gives_the_same_numbers_again(tmp_path: Path) -> None:
     wanted = replace(job("small_keras"), seed=11)

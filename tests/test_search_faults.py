@@ -167,6 +167,7 @@ def whole_of(searcher: Searcher, tmp_path_factory: pytest.TempPathFactory) -> Ca
 needs_limits = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of Linux")
 
 
+@pytest.mark.slow
 @needs_limits
 @pytest.mark.skipif(
     os.geteuid() == 0 and shutil.which("chattr") is None, reason="root writes everywhere"

@@ -31,6 +31,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("journal") / "search.jsonl"
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_torn_line_is_dropped_and_the_rest_goes_on(path: Path, data: st.DataObject) -> None:
     path.unlink(missing_ok=True)

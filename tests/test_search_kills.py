@@ -31,6 +31,7 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
         yield searcher
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("oracle", ORACLES)
 def test_kills_lose_nothing_and_repeat_nothing(
     searcher: Searcher, tmp_path: Path, oracle: str
@@ -52,6 +53,7 @@ def test_kills_lose_nothing_and_repeat_nothing(
         assert journal.count(f'"event":"ended","trial":{number},') == 1, "ended twice"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_child_outlives_its_search(
     searcher: Searcher, tmp_path: Path, stop: signal.Signals

@@ -106,6 +106,7 @@ def test_a_process_may_begin_without_streams(command_line: str, code: int) -> No
     assert subprocess.run(["sh", "-c", shell], check=False).returncode == code
 
 
+@pytest.mark.slow
 def test_a_search_and_its_report_work_with_all_closed(place: Path, tmp_path: Path) -> None:
     streams = dict.fromkeys(CLOSED["all"])
     assert command(place, tmp_path, COMMANDS["tune"], streams) == 0

@@ -92,6 +92,7 @@ def test_faults_end_in_one_message_and_it_goes_on(
     assert met > TRIED // 2
 
 
+@pytest.mark.slow
 def test_killed_at_drawn_moments_the_command_goes_on(
     place: Path, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], d
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", KILLS)
 def test_killed_at_random_moments_it_ends_with_the_same_numbers(
     case: str, tmp_path: Path, uninterrupted: Callable[[str], dict[str, Any]]
@@ -68,6 +69,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_numbers(
     assert not list(tmp_path.glob(".*.tmp.*"))
 
 
+@pytest.mark.slow
 def test_killed_while_files_are_written_it_ends_with_the_same_numbers(
     tmp_path: Path, uninterrupted: Callable[[str], dict[str, Any]]
 ) -> None:

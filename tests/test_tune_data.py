@@ -24,6 +24,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_with_the_same_values_in_other_files(tmp_path: Path) -> None:
     inputs, targets = arrays()
     named: dict[str, Any] = {**inputs, **targets}

@@ -160,6 +160,7 @@ def test_a_training_says_which_epoch_each_file_has(tmp_path: Path) -> None:
     assert result.seconds == pytest.approx(seconds.sum(), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_a_search_finds_another_trial_than_with_padded_steps(tmp_path: Path) -> None:
     """Nothing is learned, so that NumPy knows the scores of both trials."""
     biases = [-0.5, 0.5]
