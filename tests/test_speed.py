@@ -145,6 +145,7 @@ def test_it_pays_where_the_loop_takes_the_time_and_there_are_many_steps() -> Non
     wide = recipe(READER, layers__reader__units=128).compiled.graph
     assert not step_cost(wide, 32, {"time": 7}).pays(10**9, 1)
     assert step_cost(wide, 32, {"time": 7}, ["reader"]).pays(10**9, 1), "on the fused loop"
+    assert not step_cost(graph, 2048, {"time": 7}, ["reader"]).pays(10**9, 1), "on one core"
     assert not step_cost(wide, 256, {"time": 7}, ["reader"]).pays(10**9, 1)
     stepped = recipe(READER, inputs__x__shape=[1, 2]).compiled.graph
     single = step_cost(stepped, 4, {})
