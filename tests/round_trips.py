@@ -50,7 +50,7 @@ def differences(one: keras.Model, other: keras.Model) -> list[str]:
 def described(config: dict[str, Any]) -> list[str]:
     """Return each layer with its arguments, and what each of its calls reads, as texts.
 
-    Calls of one layer are told apart by what they read: in which order has no effect.
+    Calls of one layer are told apart by what they read, as their order has no effect.
     """
     layers = {layer["name"]: layer for layer in config["layers"]}
     operations: dict[str, str] = {}
