@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from lstmgraph.models.kernels.scanning import before
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -34,6 +36,15 @@ class Call:
             return new
         return [tf.where(counts[0], *pair) for pair in zip(new, old, strict=True)]
 
+    def begun(self) -> list[Tensor]:
+        """Return whether a step that counts has been, (time, batch, 1); empty if all count."""
+        if not self.counts:
+            return []
+        counts = self.counts[0]
+        first = tf.argmax(tf.cast(counts, tf.int32), axis=0, output_type=tf.int32)
+        steps = tf.range(tf.shape(counts)[0])[:, None, None]
+        return [(steps >= first) & tf.reduce_any(counts, axis=0)]
+
     def zeroed(self, factors: Tensor) -> Tensor:
         """Return the factors of all steps, zero at those that do not count."""
         return tf.where(self.counts[0], factors, 0) if self.counts else factors
@@ -42,12 +53,17 @@ class Call:
         """Return the factors of all steps, one at those that do not count."""
         return tf.where(self.counts[0], factors, 1) if self.counts else factors
 
-    def read_backwards(self, of_sequence: Sequence[Tensor]) -> list[Tensor]:
-        """Return what ``with_output`` and ``skipping`` read, from the gradient of the sequence."""
-        return [*of_sequence, *(tf.logical_not(counts) for counts in self.counts)]
+    def last(self, gradient: Tensor, of_sequence: Sequence[Tensor]) -> Tensor:
+        """Return the gradient of the last state with that of the last output."""
+        return gradient + of_sequence[0][-1] if self.sequence else gradient
 
-    def with_output(self, gradient: Tensor, read: Sequence[Tensor]) -> Tensor:
-        """Return the gradient of a state with that of the output of its step."""
+    def read_backwards(self, of_sequence: Sequence[Tensor]) -> list[Tensor]:
+        """Return what ``earlier`` and ``skipping`` read, from the gradient of the sequence."""
+        outputs = [before(tf.zeros_like(each[0]), each) for each in of_sequence]
+        return [*outputs, *(tf.logical_not(counts) for counts in self.counts)]
+
+    def earlier(self, gradient: Tensor, read: Sequence[Tensor]) -> Tensor:
+        """Return the gradient of the state before a step with that of the output before it."""
         return gradient + read[0] if self.sequence else gradient
 
     def skipping(self, gradient: Tensor, after: Tensor, read: Sequence[Tensor]) -> Tensor:

@@ -68,13 +68,16 @@ def run_after(
 
             def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
                 factors, z, of_g, *rest = read
-                dh = call.with_output(gradients[0], rest)
+                dh = gradients[0]
                 products = tf.tile(dh, [1, 3]) * factors
-                return [dh * z + product.back(products)], [products, dh * of_g]
+                new = call.earlier(dh * z + product.back(products), rest)
+                return [new], [products, dh * of_g]
 
             read = [of_products, call.ones(z), call.zeroed(of_g)]
-            read += call.read_backwards(upstream[:-1])
-            (dh,), kept = scan(backwards, upstream[-1:], read, [units], backwards=True)
+            *of_sequence, dh = upstream
+            read += call.read_backwards(of_sequence)
+            begin = [call.last(dh, of_sequence)]
+            (dh,), kept = scan(backwards, begin, read, [units], backwards=True)
             of_matrix = product.of_matrix(previous, kept[0])
             # Sums of what the loop has kept: XLA is slow at those of what it has yet to compute.
             sums = [tf.reduce_sum(each, axis=[0, 1]) for each in kept]
@@ -120,16 +123,18 @@ def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> lis
             def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
                 factors, z, r, *rest = read
                 of_z, of_r, of_g = tf.split(factors, 3, axis=1)
-                dh = call.with_output(gradients[0], rest)
+                dh = gradients[0]
                 dg = dh * of_g
                 of_reset = candidate.back(dg)
                 of_gates = tf.concat([dh * of_z, of_reset * of_r], axis=1)
                 new = dh * z + of_reset * r + gating.back(of_gates)
-                return [new], [tf.concat([of_gates, dg], axis=1)]
+                return [call.earlier(new, rest)], [tf.concat([of_gates, dg], axis=1)]
 
             read = [call.zeroed(tf.concat(factors, axis=2)), call.ones(z), r]
-            read += call.read_backwards(upstream[:-1])
-            (dh,), (dz,) = scan(backwards, upstream[-1:], read, [], backwards=True)
+            *of_sequence, dh = upstream
+            read += call.read_backwards(of_sequence)
+            begin = [call.last(dh, of_sequence)]
+            (dh,), (dz,) = scan(backwards, begin, read, [], backwards=True)
             of_matrix = [
                 gating.of_matrix(previous, dz[:, :, : 2 * units]),
                 candidate.of_matrix(r * previous, dz[:, :, 2 * units :]),

@@ -89,10 +89,10 @@ def _inner_loop(
     results = [tf.cast(each, given) for each in results]
     last, sequence = results[-len(states) :], results[0]
     if not call.sequence:
-        output = tf.where(_shown(layer, counts[0])[-1], last[0], 0) if counts else last[0]
+        output = tf.where(_shown(layer, call)[-1], last[0], 0) if counts else last[0]
         return output, output[:, None], last
     if counts:
-        sequence = tf.where(_shown(layer, counts[0]), sequence, 0)
+        sequence = tf.where(_shown(layer, call), sequence, 0)
     return sequence[-1], tf.transpose(sequence, [1, 0, 2]), last
 
 
@@ -116,16 +116,12 @@ def _dropped(rate: float, masks: Any, of: Tensor, training: bool | None) -> Sequ
     return [_widened(each) for each in (drawn if isinstance(drawn, list) else [drawn])]
 
 
-def _shown(layer: keras.Layer, counts: Tensor) -> Tensor:
+def _shown(layer: keras.Layer, call: Call) -> Tensor:
     """Return where an output is not zero, (time, batch, 1).
 
     Before the first step that counts, Keras's outputs are zeros, whatever the initial state is.
     """
-    if layer.zero_output_for_mask:
-        return counts
-    first = tf.argmax(tf.cast(counts, tf.int32), axis=0, output_type=tf.int32)
-    steps = tf.range(tf.shape(counts)[0])[:, None, None]
-    return (steps >= first) & tf.reduce_any(counts, axis=0)
+    return (call.counts if layer.zero_output_for_mask else call.begun())[0]
 
 
 def _run(

@@ -12,9 +12,11 @@ import tensorflow as tf
 
 from lstmgraph.models.kernels.activations import SLOPES
 from lstmgraph.models.kernels.products import Product
-from lstmgraph.models.kernels.scanning import before, scan
+from lstmgraph.models.kernels.scanning import after, before, scan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstmgraph.models.kernels.call import Call
 
 Tensor = Any
@@ -63,20 +65,35 @@ def run(call: Call, projected: Tensor, h0: Tensor, c0: Tensor, matrix: Tensor) -
     @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def loop(projected: Tensor, h0: Tensor, c0: Tensor, matrix: Tensor) -> Any:
         product = Product(matrix, call.dropped)
+        is_output = tf.range(4 * units) >= 3 * units
+        unchanged = tf.repeat(tf.constant([0, 1, 0, 0], matrix.dtype), units)
+
+        def held(new: Tensor, old: Sequence[Tensor], counts: Sequence[Tensor]) -> Tensor:
+            """Return gates that leave both states as they are where a step does not count."""
+            return (
+                tf.where(counts[0], new, tf.where(is_output, old[0], unchanged)) if counts else new
+            )
+
+        def output(gates: Tensor, c: Tensor, begun: Sequence[Tensor]) -> Tensor:
+            h = parts(gates)[3] * activation(c)
+            return tf.where(begun[0], h, h0) if begun else h
 
         def forwards(states: list[Tensor], read: list[Tensor]) -> Any:
-            gates = gates_of(read[0] + product.of(states[0]))
-            i, f, g, o = parts(gates)
-            c = f * states[1] + i * g
-            h, c = call.counted([o * activation(c), c], states, read[1:])
-            return [h, c], [gates, c, h][: 3 if call.counts else 2]
+            h, c, *old = states
+            gates = held(gates_of(read[0] + product.of(h)), old, read[1:2])
+            i, f, g, _ = parts(gates)
+            c = f * c + i * g
+            return [output(gates, c, read[2:]), c, *[gates for _ in old]], [gates, c]
 
-        kept = [units, units] if call.counts else [units]
-        last, (gates, cs, *kept_hs) = scan(forwards, [h0, c0], [projected, *call.counts], kept)
+        begun = call.begun()
+        read = [projected, *call.counts, *begun]
+        carried = [h0, c0, *(tf.zeros_like(projected[0]) for _ in begun)]
+        (*last,), (gates, cs) = scan(forwards, carried, read, [units])
+        last = last[:2]
 
         def all_hs() -> Tensor:
             # Computed again: a step of the loop is faster if it keeps less.
-            return kept_hs[0] if kept_hs else parts(gates)[3] * activation(cs)
+            return output(gates, cs, begun)
 
         def gradient(*upstream: Tensor) -> list[Tensor]:
             i, f, g, o = parts(gates)
@@ -85,24 +102,27 @@ def run(call: Call, projected: Tensor, h0: Tensor, c0: Tensor, matrix: Tensor) -
                 g * gate_slope(i),
                 before(c0, cs) * gate_slope(f),
                 i * slope(g),
-                squashed * gate_slope(o),
+                call.zeroed(squashed * gate_slope(o)),
             ]
             if is_usual:
                 factors[2] /= 2  # the candidate is one of doubled numbers
+            else:
+                factors[:3] = [call.zeroed(each) for each in factors[:3]]
             of_c = call.zeroed(o * slope(squashed))
-            read = [call.zeroed(tf.concat(factors, axis=2)), of_c, call.ones(f)]
+            read = [tf.concat(factors, axis=2), of_c, after(f, tf.ones_like(c0))]
 
             def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
                 dh, dc = gradients
-                factors, of_c, f, *rest = read
-                dh = call.with_output(dh, rest)
-                dc += dh * of_c
+                factors, of_c, next_f, *rest = read
+                dc = dc * next_f + dh * of_c
                 dz = tf.concat([dc, dc, dc, dh], axis=1) * factors
-                return [call.skipping(product.back(dz), dh, rest), dc * f], [dz]
+                return [call.earlier(call.skipping(product.back(dz), dh, rest), rest), dc], [dz]
 
-            read += call.read_backwards(upstream[:-2])
-            (dh, dc), (dz,) = scan(backwards, upstream[-2:], read, [], backwards=True)
-            return [dz, dh, dc, product.of_matrix(before(h0, all_hs()), dz)]
+            *of_sequence, dh, dc = upstream
+            read += call.read_backwards(of_sequence)
+            begin = [call.last(dh, of_sequence), dc]
+            (dh, dc), (dz,) = scan(backwards, begin, read, [], backwards=True)
+            return [dz, dh, dc * f[0], product.of_matrix(before(h0, all_hs()), dz)]
 
         return (all_hs(), *last) if call.sequence else tuple(last), gradient
 

@@ -62,3 +62,8 @@ def scan(
 def before(initial: Tensor, states: Tensor) -> Tensor:
     """Return the state before each step, from the initial one and those after each step."""
     return tf.concat([initial[None], states[:-1]], axis=0)
+
+
+def after(states: Tensor, final: Tensor) -> Tensor:
+    """Return the state after each step's own, from those of all steps and the one after the last."""
+    return tf.concat([states[1:], final[None]], axis=0)

@@ -42,12 +42,14 @@ def run(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> list[Tenso
             factors = call.zeroed(SLOPES[activation.__name__](hs))
 
             def backwards(gradients: list[Tensor], read: list[Tensor]) -> Any:
-                dh = call.with_output(gradients[0], read[1:])
-                dz = dh * read[0]
-                return [call.skipping(product.back(dz), dh, read[1:])], [dz]
+                dz = gradients[0] * read[0]
+                dh = call.skipping(product.back(dz), gradients[0], read[1:])
+                return [call.earlier(dh, read[1:])], [dz]
 
-            read = [factors, *call.read_backwards(upstream[:-1])]
-            (dh,), (dz,) = scan(backwards, upstream[-1:], read, [], backwards=True)
+            *of_sequence, dh = upstream
+            read = [factors, *call.read_backwards(of_sequence)]
+            begin = [call.last(dh, of_sequence)]
+            (dh,), (dz,) = scan(backwards, begin, read, [], backwards=True)
             return [dz, dh, product.of_matrix(before(h0, hs), dz)]
 
         return (hs, *last) if call.sequence else tuple(last), gradient
