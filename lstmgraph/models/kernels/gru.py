@@ -54,11 +54,13 @@ def run_after(
             h = call.counted([z * states[0] + (1 - z) * g], states, counts)
             return h, [zr, inner, *h]
 
-        of_candidate = projected[:, :, 2 * units :]
-        read = [projected[:, :, : 2 * units], of_candidate, *call.counts]
-        last, (gates, of_state, hs) = scan(forwards, [h0], read, [units, units])
+        read = [projected[:, :, : 2 * units], projected[:, :, 2 * units :], *call.counts]
+        last, saved = scan(forwards, [h0], read, [units, units])
 
         def gradient(*upstream: Tensor) -> list[Tensor]:
+            *of_sequence, dh = upstream
+            dh = call.last(dh, of_sequence)
+            of_candidate, (gates, of_state, hs) = read[1], saved
             z, r = tf.split(gates, 2, axis=2)
             g = activation(of_candidate + r * of_state)
             previous = before(h0, hs)
@@ -73,11 +75,9 @@ def run_after(
                 new = call.earlier(dh * z + product.back(products), rest)
                 return [new], [products, dh * of_g]
 
-            read = [of_products, call.ones(z), call.zeroed(of_g)]
-            *of_sequence, dh = upstream
-            read += call.read_backwards(of_sequence)
-            begin = [call.last(dh, of_sequence)]
-            (dh,), kept = scan(backwards, begin, read, [units], backwards=True)
+            factors = [of_products, call.ones(z), call.zeroed(of_g)]
+            factors += call.read_backwards(of_sequence)
+            (dh,), kept = scan(backwards, [dh], factors, [units], backwards=True)
             of_matrix = product.of_matrix(previous, kept[0])
             # Sums of what the loop has kept: XLA is slow at those of what it has yet to compute.
             sums = [tf.reduce_sum(each, axis=[0, 1]) for each in kept]
@@ -85,7 +85,7 @@ def run_after(
             of_projected = tf.concat([kept[0][:, :, : 2 * units], kept[1]], axis=2)
             return [of_projected, dh, of_matrix, of_biases]
 
-        return (hs, *last) if call.sequence else tuple(last), gradient
+        return (saved[2], *last) if call.sequence else tuple(last), gradient
 
     return list(loop(projected, h0, matrix, biases))
 
@@ -113,9 +113,12 @@ def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> lis
             return new, [tf.concat([z, r, g], axis=1), *new]
 
         read = [projected, *call.counts]
-        last, (gates, hs) = scan(forwards, [h0], read, [units])
+        last, saved = scan(forwards, [h0], read, [units])
 
         def gradient(*upstream: Tensor) -> list[Tensor]:
+            *of_sequence, dh = upstream
+            dh = call.last(dh, of_sequence)
+            gates, hs = saved
             z, r, g = tf.split(gates, 3, axis=2)
             previous = before(h0, hs)
             factors = [(previous - g) * gate_slope(z), previous * gate_slope(r), (1 - z) * slope(g)]
@@ -131,16 +134,14 @@ def run_before(call: Call, projected: Tensor, h0: Tensor, matrix: Tensor) -> lis
                 return [call.earlier(new, rest)], [tf.concat([of_gates, dg], axis=1)]
 
             read = [call.zeroed(tf.concat(factors, axis=2)), call.ones(z), r]
-            *of_sequence, dh = upstream
             read += call.read_backwards(of_sequence)
-            begin = [call.last(dh, of_sequence)]
-            (dh,), (dz,) = scan(backwards, begin, read, [], backwards=True)
+            (dh,), (dz,) = scan(backwards, [dh], read, [], backwards=True)
             of_matrix = [
                 gating.of_matrix(previous, dz[:, :, : 2 * units]),
                 candidate.of_matrix(r * previous, dz[:, :, 2 * units :]),
             ]
             return [dz, dh, tf.concat(of_matrix, axis=1)]
 
-        return (hs, *last) if call.sequence else tuple(last), gradient
+        return (saved[1], *last) if call.sequence else tuple(last), gradient
 
     return list(loop(projected, h0, matrix))

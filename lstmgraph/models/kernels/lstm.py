@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from lstmgraph.models.kernels.activations import SLOPES
 from lstmgraph.models.kernels.products import Product
-from lstmgraph.models.kernels.scanning import after, before, scan
+from lstmgraph.models.kernels.scanning import after, before, late, scan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,9 +70,9 @@ def run(call: Call, projected: Tensor, h0: Tensor, c0: Tensor, matrix: Tensor) -
 
         def held(new: Tensor, old: Sequence[Tensor], counts: Sequence[Tensor]) -> Tensor:
             """Return gates that leave both states as they are where a step does not count."""
-            return (
-                tf.where(counts[0], new, tf.where(is_output, old[0], unchanged)) if counts else new
-            )
+            if not counts:
+                return new
+            return tf.where(counts[0], new, tf.where(is_output, old[0], unchanged))
 
         def output(gates: Tensor, c: Tensor, begun: Sequence[Tensor]) -> Tensor:
             h = parts(gates)[3] * activation(c)
@@ -88,26 +88,22 @@ def run(call: Call, projected: Tensor, h0: Tensor, c0: Tensor, matrix: Tensor) -
         begun = call.begun()
         read = [projected, *call.counts, *begun]
         carried = [h0, c0, *(tf.zeros_like(projected[0]) for _ in begun)]
-        (*last,), (gates, cs) = scan(forwards, carried, read, [units])
-        last = last[:2]
-
-        def all_hs() -> Tensor:
-            # Computed again: a step of the loop is faster if it keeps less.
-            return output(gates, cs, begun)
+        last, kept = scan(forwards, carried, read, [units])
 
         def gradient(*upstream: Tensor) -> list[Tensor]:
+            *of_sequence, dh, dc = upstream
+            dh = call.last(dh, of_sequence)
+            gates, cs = late(kept, dh)
             i, f, g, o = parts(gates)
             squashed = activation(cs)
             factors = [
                 g * gate_slope(i),
-                before(c0, cs) * gate_slope(f),
+                call.zeroed(before(c0, cs) * gate_slope(f)),
                 i * slope(g),
                 call.zeroed(squashed * gate_slope(o)),
             ]
             if is_usual:
                 factors[2] /= 2  # the candidate is one of doubled numbers
-            else:
-                factors[:3] = [call.zeroed(each) for each in factors[:3]]
             of_c = call.zeroed(o * slope(squashed))
             read = [tf.concat(factors, axis=2), of_c, after(f, tf.ones_like(c0))]
 
@@ -118,12 +114,12 @@ def run(call: Call, projected: Tensor, h0: Tensor, c0: Tensor, matrix: Tensor) -
                 dz = tf.concat([dc, dc, dc, dh], axis=1) * factors
                 return [call.earlier(call.skipping(product.back(dz), dh, rest), rest), dc], [dz]
 
-            *of_sequence, dh, dc = upstream
             read += call.read_backwards(of_sequence)
-            begin = [call.last(dh, of_sequence), dc]
-            (dh, dc), (dz,) = scan(backwards, begin, read, [], backwards=True)
-            return [dz, dh, dc * f[0], product.of_matrix(before(h0, all_hs()), dz)]
+            (dh, dc), (dz,) = scan(backwards, [dh, dc], read, [], backwards=True)
+            return [dz, dh, dc * f[0], product.of_matrix(before(h0, output(gates, cs, begun)), dz)]
 
-        return (all_hs(), *last) if call.sequence else tuple(last), gradient
+        # All outputs are computed again: a step of the loop is faster if it keeps less.
+        results = [output(kept[0], kept[1], begun)] if call.sequence else []
+        return (*results, *last[:2]), gradient
 
     return list(loop(projected, h0, c0, matrix))

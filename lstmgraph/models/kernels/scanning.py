@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -65,5 +66,16 @@ def before(initial: Tensor, states: Tensor) -> Tensor:
 
 
 def after(states: Tensor, final: Tensor) -> Tensor:
-    """Return the state after each step's own, from those of all steps and the one after the last."""
+    """Return the state after each later step: those of all steps but the first, and `final`."""
     return tf.concat([states[1:], final[None]], axis=0)
+
+
+def late(tensors: Sequence[Tensor], gradient: Tensor) -> list[Tensor]:
+    """Return `tensors`, from which XLA computes nothing before `gradient` is there.
+
+    Else it would compute the factors of a gradient right after a loop, and keep them while other
+    layers run. It removes barriers before it orders operations, so here zero is added to them, of
+    which XLA does not know that it is zero.
+    """
+    above = tf.reduce_any(gradient > tf.constant(math.inf, gradient.dtype))
+    return [tensor + tf.cast(above, tensor.dtype) for tensor in tensors]
