@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from started import Started
 
-    from lstmgraph.models.steps import Function
+    from lstmgraph.models.steps import Steps
 
 settings.load_profile(
     "ci"
@@ -125,19 +125,17 @@ def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
     if keras_backend() == "tensorflow":
         always = property(lambda _: True, lambda _, __: None)
         monkeypatch.setattr(keras.Model, "run_eagerly", always)
-        monkeypatch.setattr(steps.Function, "_trace", _run_in_python)
+        monkeypatch.setattr(steps.Function, "_trace", lambda _: None)
+        monkeypatch.setattr(steps.Steps, "_several", _run_in_python)
 
 
-def _run_in_python(function: Function) -> None:
+def _run_in_python(steps: Steps, batches: Iterator[object], count: int) -> tuple[int, object]:
     """Take the place of the loop of steps that TensorFlow traces, for losses that stay finite."""
-
-    def several(batches: Iterator[object], count: int) -> tuple[int, object]:
-        logs = None
-        for _ in range(int(count)):
-            logs = function.step(next(batches))
-        return int(count), logs
-
-    function.several = several
+    feed, logs = steps.feed, None
+    for index in range(steps.done, steps.done + count):
+        batch = feed.taken(feed.positions(), index) if feed.is_tensors else next(batches)
+        logs = steps.function.step(batch)
+    return count, logs
 
 
 @pytest.fixture(scope="module")
