@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import pytest
 from building import SHIPPED
 
 import lstmgraph
+from lstmgraph.__main__ import main
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
 
 if TYPE_CHECKING:
@@ -121,3 +123,31 @@ def test_modules_say_what_they_are(path: Path) -> None:
 def test_the_catalogue_is_of_the_installed_keras() -> None:
     minor = version("keras").split(".")[:2]
     assert read_schema(KERAS_SCHEMA)["x-keras-version"] == ".".join(minor)
+
+
+def test_importing_the_package_takes_no_time() -> None:
+    """What Ctrl-C hits in the first moments of a command is caught by ``lstmgraph.__main__``."""
+    program = (
+        "import sys, lstmgraph; print(*[n for n in sys.modules if n.startswith('lstmgraph.')])"
+    )
+    found = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert found.split() == ["lstmgraph.forks"]
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"lstmgraph": "lstmgraph.__main__:main"}
+
+
+class _Interrupted:
+    """A finder of modules in which Ctrl-C is pressed when the commands are looked for."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "lstmgraph.cli":
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_commands_are_imported(monkeypatch, capsys) -> None:
+    monkeypatch.delitem(sys.modules, "lstmgraph.cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [_Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 130
+    assert capsys.readouterr() == ("", "")
