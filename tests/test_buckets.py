@@ -116,7 +116,6 @@ def test_the_numbers_are_those_of_batches_padded_to_the_longest(data: Any, tmp_p
     result = tagger.train(data, folder=tmp_path)
     assert result.compilation.shapes == 0, "too few steps to pay"
     by_hand, feed = tagger.build(), data.train.as_keras(4, seed=3)
-    by_hand.run_eagerly = True  # each shape would be traced
     for feed.epoch in (0, 1):
         rows = feed.positions()
         for start in range(0, len(rows), 4):
