@@ -55,6 +55,8 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         if "keras" in sys.modules:
             _trace_steps_of_training_once()
+        if "typer.testing" in sys.modules:
+            _make_commands_once()
         _collect_for_good()
         gc.set_threshold(20_000, 20, 20)  # models come and go by thousands of objects
         gc.enable()
@@ -90,6 +92,16 @@ def _trace_steps_of_training_once() -> None:
         return make(model, force)
 
     keras.Model.make_train_function = make_train_function
+
+
+def _make_commands_once() -> None:
+    """Let Typer read the annotations of all commands once, and not for each that a test runs.
+
+    That takes most of the time of one that checks a small recipe.
+    """
+    import typer.testing  # noqa: PLC0415 - see above
+
+    typer.testing._get_command = functools.cache(typer.testing._get_command)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
