@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import typer
-from bundled import BUNDLED
+from bundled import bundled
 from typer.testing import CliRunner, Result
 
 from lstmgraph.cli import app
@@ -342,7 +342,7 @@ def test_schema_is_the_json_schema_that_takes_the_shipped_recipes() -> None:
     """``test_schema.py`` gives it to a validator."""
     result = invoke("schema")
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == BUNDLED
+    assert json.loads(result.stdout) == bundled()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
