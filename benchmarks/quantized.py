@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.export.samples import Arrays
+    from lstmgraph.messages.diagnostics import Diagnostic
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).with_name("quantized.json")
@@ -70,9 +71,11 @@ Cell = dict[str, Any]
 
 def _reviews() -> Any:
     """Return the reviews as the recipe has their columns."""
-    import pandas as pd  # noqa: PLC0415 - only for these
+    import pandas as pd
 
-    return pd.read_csv(folder("recipes") / "data" / "reviews.csv").rename({"review": "text"}, axis=1)
+    return pd.read_csv(folder("recipes") / "data" / "reviews.csv").rename(
+        {"review": "text"}, axis=1
+    )
 
 
 def _number_words() -> Arrays:
@@ -231,13 +234,18 @@ class _Made:
             except RecipeError as error:
                 return {
                     "code": error.diagnostics[0].code,
-                    "reasons": list(dict.fromkeys(each.message for each in error.diagnostics)),
+                    "reasons": list(dict.fromkeys(map(_reason, error.diagnostics))),
                 }
         parts = [each.mean_difference / (each.greatest_value or 1.0) for each in report.outputs]
         cell: Cell = {"bytes": report.size, "off": float(f"{max(parts, default=0.0):.1e}")}
         if report.quantized is not None:
             cell["share"] = round(report.size / report.quantized.plain_size, 2)
         return cell
+
+
+def _reason(diagnostic: Diagnostic) -> str:
+    """Return what stands in the way, and what to do instead."""
+    return f"{diagnostic.message}. Instead: {diagnostic.hint}"
 
 
 def table(results: Mapping[str, Any]) -> str:
