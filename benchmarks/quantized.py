@@ -245,7 +245,7 @@ class _Made:
 
 def _reason(diagnostic: Diagnostic) -> str:
     """Return what stands in the way, and what to do instead."""
-    return f"{diagnostic.message}. Instead: {diagnostic.hint}"
+    return ". Instead: ".join(filter(None, [diagnostic.message, diagnostic.hint]))
 
 
 def table(results: Mapping[str, Any]) -> str:
