@@ -258,6 +258,29 @@ def test_small_cell_states_in_int8(tmp_path) -> None:
     assert check.mean_difference < 0.02 * check.greatest_value
 
 
+COUNTING = SMALL.replace("[20, 4]", "[60, 2]").replace("units: 3", "units: 2")
+
+
+@pytest.mark.slow
+def test_large_cell_states_in_int8(tmp_path) -> None:
+    """A cell counts 30 steps up and down: cut off at 16, it was back at zero 14 steps early."""
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in an extra
+
+    recipe, model = built(COUNTING)
+    kernel, recurrent, bias = (each * 0.1 for each in model.get_weights())
+    kernel[[0, 1], [4, 5]] = 5.0
+    bias[:] = np.repeat([5.0, 9.0, 0.0, 5.0], 2)  # gates are open: input, forget, output
+    model.set_weights([kernel, recurrent, bias])
+    up = np.where(np.arange(60) < 30, 1.0, -1.0)[:, None]
+    x = (np.linspace(0.5, 1, 20)[:, None, None] * up * np.ones(2)).astype("float32")
+    data = {"x": x, "y": np.zeros((20, 60, 2), "float32")}
+    report = recipe.export(model, tmp_path, format="litert", quantize="int8", data=data)
+    run = Interpreter(model_content=report.path.read_bytes()).get_signature_runner()
+    found = run(x=x[:1])["y"][0]
+    assert (found[:55] > 0.5).all()
+    assert off(found[:55], model({"x": x[:1]})["y"][0, :55]) < 0.03
+
+
 CLASSES = """
 inputs: {x: {shape: [4]}}
 layers: {y: {type: dense, input: x, units: 300, activation: softmax}}
