@@ -18,6 +18,7 @@ import tempfile
 import time
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,14 +104,14 @@ def read_lines(path: Path) -> list[Line]:
 class Side:
     """The process of one side."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self.name = name
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - see `close`
         backend = "jax" if name == KERAS_JAX else "tensorflow"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.side", name],
             cwd=ROOT,
-            env={**os.environ, "KERAS_BACKEND": backend},
+            env={**os.environ, "KERAS_BACKEND": backend, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

@@ -1,5 +1,16 @@
-"""``python -m lstmgraph``: the same as the command ``lstmgraph``."""
+"""``lstmgraph``, and ``python -m lstmgraph``: the commands."""
 
-from lstmgraph.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command; Ctrl-C, while what it needs is imported, ends it without a traceback."""
+    try:
+        from lstmgraph.cli import main as run  # noqa: PLC0415 - takes a moment
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()

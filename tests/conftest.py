@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from started import Started
 
-    from lstmgraph.models.steps import Function
+    from lstmgraph.models.steps import Steps
 
 settings.load_profile(
     "ci"
@@ -55,6 +55,8 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         if "keras" in sys.modules:
             _trace_steps_of_training_once()
+        if "typer.testing" in sys.modules:
+            _make_commands_once()
         _collect_for_good()
         gc.set_threshold(20_000, 20, 20)  # models come and go by thousands of objects
         gc.enable()
@@ -92,6 +94,16 @@ def _trace_steps_of_training_once() -> None:
     keras.Model.make_train_function = make_train_function
 
 
+def _make_commands_once() -> None:
+    """Let Typer read the annotations of all commands once, and not for each that a test runs.
+
+    That takes most of the time of one that checks a small recipe.
+    """
+    import typer.testing  # noqa: PLC0415 - see above
+
+    typer.testing._get_command = functools.cache(typer.testing._get_command)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if keras_backend() == "tensorflow":
         return
@@ -125,19 +137,17 @@ def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
     if keras_backend() == "tensorflow":
         always = property(lambda _: True, lambda _, __: None)
         monkeypatch.setattr(keras.Model, "run_eagerly", always)
-        monkeypatch.setattr(steps.Function, "_trace", _run_in_python)
+        monkeypatch.setattr(steps.Function, "_trace", lambda _: None)
+        monkeypatch.setattr(steps.Steps, "_several", _run_in_python)
 
 
-def _run_in_python(function: Function) -> None:
+def _run_in_python(steps: Steps, batches: Iterator[object], count: int) -> tuple[int, object]:
     """Take the place of the loop of steps that TensorFlow traces, for losses that stay finite."""
-
-    def several(batches: Iterator[object], count: int) -> tuple[int, object]:
-        logs = None
-        for _ in range(int(count)):
-            logs = function.step(next(batches))
-        return int(count), logs
-
-    function.several = several
+    feed, logs = steps.feed, None
+    for index in range(steps.done, steps.done + count):
+        batch = feed.taken(feed.positions(), index) if feed.is_tensors else next(batches)
+        logs = steps.function.step(batch)
+    return count, logs
 
 
 @pytest.fixture(scope="module")

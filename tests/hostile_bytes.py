@@ -295,16 +295,16 @@ def member(name: str | bytes, content: bytes, *, deflate: bool = True) -> Member
 
 @cache
 def bomb(name: bytes, begin: bytes = b"", size: int = BOMB) -> Member:
-    """A member of zeros after `begin`."""
+    """A member of zeros after `begin`: a block of them, compressed once, many times over."""
     pack = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = bytes(10_000_000)
     count = size // len(block)
     crc = zlib.crc32(begin)
-    data = pack.compress(begin)
     for _ in range(count):
-        data += pack.compress(block)
         crc = zlib.crc32(block, crc)
-    data += pack.flush()
+    first = pack.compress(begin) + pack.flush(zlib.Z_FULL_FLUSH)
+    zeros = pack.compress(block) + pack.flush(zlib.Z_FULL_FLUSH)  # refers to nothing before it
+    data = first + count * zeros + pack.flush()
     return Member(name, data, 8, len(begin) + count * len(block), crc)
 
 

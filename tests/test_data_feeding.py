@@ -125,6 +125,29 @@ def test_batches_hold_what_the_examples_do(in_memory: int) -> None:
                 assert array.dtype == expected[name].dtype
 
 
+@pytest.mark.tensorflow("only its trainings take batches from tensors")
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_a_training_takes_the_same_batches_and_makes_no_iterator_of_the_examples(
+    drop_last: bool,
+) -> None:
+    import tensorflow as tf  # noqa: PLC0415 - as its datasets are
+
+    feed = part(data__sample_weight={"columns": ["promo"]}).as_keras(8, seed=1, drop_last=drop_last)
+    feed.epoch = 2
+    taken = tf.function(feed.taken)
+    batches = list(feed.dataset)
+    assert len(batches) == len(feed) == len(list(feed.counted))
+    for index, batch in enumerate(batches):
+        found = taken(feed.positions(), tf.constant(index))
+        tf.nest.map_structure(np.testing.assert_array_equal, found, batch)
+        assert all(
+            spec.is_compatible_with(tensor)
+            for spec, tensor in zip(
+                tf.nest.flatten(feed.dataset.element_spec), tf.nest.flatten(found), strict=True
+            )
+        )
+
+
 @pytest.mark.slow
 def test_a_model_learns_from_windows_that_are_read_batch_by_batch() -> None:
     """Sales follow a wave: the loss falls far below that of a guess."""

@@ -406,7 +406,30 @@ def test_series_too_short_for_a_window_are_counted() -> None:
 
 
 def test_no_window_at_all() -> None:
-    assert codes(forecaster(), table(store_rows(5, 3))) == ["D403"]
+    """One report, without a warning that says the same."""
+    with pytest.raises(lstmgraph.DataError) as error:
+        forecaster().load_data(table(store_rows(5, 3)))
+    assert [str(problem.message) for problem in error.value.problems] == [
+        "there are no examples: every series is shorter than a window of 6 steps; "
+        "the longest, 'store 0', has 5 rows"
+    ]
+
+
+def test_one_row_of_a_table_without_series() -> None:
+    found = recipe("""
+        inputs: {x: {shape: [5, 1]}}
+        layers: {y: {type: lstm, input: x, units: 1}}
+        outputs: {y: y}
+        training: {loss: mse}
+        data:
+          window: {history: 5, horizon: 1}
+          inputs: {x: {columns: [a]}}
+          targets: {y: {columns: [a]}}
+    """)
+    assert texts(found, {"a": np.ones(1)}) == [
+        "D403 there are no examples: every series is shorter than a window of 6 steps; "
+        "the longest has 1 row"
+    ]
 
 
 def test_a_part_without_an_example_says_how_far_targets_reach() -> None:

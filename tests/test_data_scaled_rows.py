@@ -205,6 +205,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
 def test_the_model_gives_what_numbers_by_hand_give(trained: Path) -> None:
     """Clipped and raw inputs alike, and a series that training did not have."""
     own = lstmgraph.load(trained / "shops.keras")
@@ -255,6 +256,7 @@ def test_predict_gives_the_same_from_all_files(trained: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
 def test_quantiles_of_several_columns_are_scaled_by_column() -> None:
     """As many quantiles as columns: their axes must not be mistaken for each other."""
     text = """

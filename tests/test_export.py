@@ -7,6 +7,7 @@ in this process.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from itertools import product
@@ -54,7 +55,9 @@ Loops are in ``number-words-attention``, dropout in ``store-forecaster``, carrie
 """
 OPEN_SEGMENTS = {"character-tagger", "document-classifier", "session-churn"}
 """What LiteRT cannot hold; tests/test_hierarchies.py exports one with a fixed number."""
-EXPORTED = [path for path in SHIPPED if path.stem not in ALIKE | OPEN_SEGMENTS]
+WITH_EXAMPLES = set() if "LSTMGRAPH_EXAMPLES" in os.environ else {"encoder-decoder"}
+"""Masks of words and layers in both directions are in ``number-words-attention`` too."""
+EXPORTED = [path for path in SHIPPED if path.stem not in ALIKE | OPEN_SEGMENTS | WITH_EXAMPLES]
 NAMES = tuple(path.stem for path in EXPORTED)
 CLOSE = 1e-5
 """Seen: 3e-6 at most, in parts of an output's greatest value."""

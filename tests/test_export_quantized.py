@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from itertools import pairwise
@@ -24,6 +25,7 @@ from lstmgraph.data.problems import DataError
 from lstmgraph.export import ExportOptions, micro
 from lstmgraph.export.arena import _Buffer, _planned
 from lstmgraph.export.formats import FORMATS
+from lstmgraph.export.report import ExportReport, Quantized
 from lstmgraph.messages.errors import RecipeError
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
@@ -189,7 +191,7 @@ def test_data_that_does_not_fit_is_refused(dense, tmp_path) -> None:
         (["onnx"], {"quantize": "int8"}, False, "never from random numbers: add --data FILE"),
         (["c"], {"quantize": "int16x8"}, False, "never from random numbers: add --data FILE"),
         (["onnx"], {"quantize": "dynamic", "max_loss": 0.1}, False, "measured on data"),
-        (["onnx"], {"max_loss": 0.1}, False, "add --quantize"),
+        (["onnx"], {"max_loss": 0.1}, False, "add --quantize, or leave --max-loss out"),
         (["onnx"], {"device": "microcontroller"}, False, "choose litert or c"),
         (
             ["c"],
@@ -202,6 +204,39 @@ def test_data_that_does_not_fit_is_refused(dense, tmp_path) -> None:
 def test_options_that_do_not_fit(formats, options, data: bool, says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         ExportOptions(**options).check(formats, None, has_data=data)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("step", ["(--model step.start)", "measured on the recipe's own model alone"]),
+        ("", ["not measured: --data FILE with a part", "or --test FILE"]),
+    ],
+)
+def test_a_report_names_what_to_give_for_the_rest(model: str, says: list[str]) -> None:
+    """A step model is never measured, whatever data is given: advice to give some helps nobody."""
+    quantized = Quantized("int8", 20, True, "test" if not model else None, [], [])
+    states = {"states": {"h": "next_h"}, "begins": {"h": "start"}} if model else {}
+    path = Path("small.tflite")
+    report = ExportReport(
+        "litert", path, [], [], 0.1, 3, [], size=10, quantized=quantized, model=model, **states
+    )
+    assert all(part in str(report) for part in says)
+    assert str(report).count("measured") == 1
+
+
+@pytest.mark.parametrize(
+    ("quantize", "data", "test", "says"),
+    [
+        (None, "data.npz", None, "add --quantize, or leave --data out"),
+        (None, None, "test.npz", "add --quantize, or leave --test out"),
+        (None, "data.npz", "test.npz", "add --quantize, or leave --data out"),
+        ("dynamic", None, "test.npz", "add --data FILE, or data= in Python"),
+    ],
+)
+def test_data_without_the_option_that_reads_it(quantize, data, test, says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        ExportOptions(quantize=quantize).check_data(data, test)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +339,8 @@ def test_open_sizes_are_refused_at_the_input(tmp_path) -> None:
     (found,) = caught.value.diagnostics
     assert found.code == "L806"
     assert "the size of `time` of 'x' is open" in found.message
-    assert "--set inputs.x.shape=[16, 6]" in found.hint
+    command = found.hint.split("`")[1]
+    assert shlex.split(command) == ["--set", "inputs.x.shape=[16, 6]"], "as a shell reads it"
     assert not (tmp_path / "out").exists()
 
 

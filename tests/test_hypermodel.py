@@ -95,6 +95,7 @@ TUNERS = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", TUNERS)
 def test_a_tuner_searches_the_recipe(name: str, tmp_path: Path) -> None:
     if name == "bayesian" and not HAS_SCIKIT_LEARN:

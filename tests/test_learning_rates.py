@@ -93,6 +93,7 @@ def by_hand(update: Any, weights: list[np.ndarray], steps: int, rates: list[floa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_each_layer_is_trained_at_its_rate(name: str) -> None:
     update, arguments = OPTIMIZERS[name]

@@ -184,8 +184,9 @@ def test_each_row_is_as_it_is_alone(model: keras.Model) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("padding", [0.0, 1e30, -np.inf])
+@pytest.mark.parametrize("padding", [1e30, -np.inf])
 def test_padding_changes_nothing(model: keras.Model, padding: float) -> None:
+    """Nor more of it; that of the test above is NaN."""
     wanted = outputs_of(model, arrays())
     wider = outputs_of(model, arrays(STEPS + 4, padding))
     for name, found in wanted.items():

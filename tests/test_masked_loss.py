@@ -64,6 +64,7 @@ def masked_mse(found: np.ndarray, target: np.ndarray) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", LOSS_RECIPES)
 def test_training_loss_counts_unmasked_steps_only(name: str) -> None:
     model = build(LOSS_RECIPES[name])

@@ -39,6 +39,7 @@ TWO = ("b: {type: dense, input: reader, units: 1, activation: sigmoid}", "{a: a,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(
     ("layers", "outputs", "training"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,3 +119,32 @@ def test_quiet_and_verbose_exclude_each_other() -> None:
     result = CliRunner().invoke(app, ["report", "nowhere", "-q", "-v"])
     assert result.exit_code == 2
     assert "leave one of the two out" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        ("validate|", "an argument"),
+        ("build|m.yaml|-o|", "-o"),
+        ("train|m.yaml|--data=|-o|runs", "--data"),
+        ("tune|m.yaml|--data|d|--out|", "--output"),
+        ("export|m.yaml|--to|c|--set=", "--set"),
+    ],
+)
+def test_an_empty_word_is_refused(tmp_path, monkeypatch, written: str, named: str) -> None:
+    """As a path it would be the current folder: `-o "$OUT"` would write there."""
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text("recipe: 1\n")
+    result = CliRunner().invoke(app, written.split("|"))
+    assert result.exit_code == 2
+    assert f"Invalid value for {named}: it is empty; is a variable" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["m.yaml"]
+
+
+def test_an_empty_value_of_a_recipe_is_none_of_the_command_line(tmp_path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text("recipe: 1\n")
+    for written in (["--set", "description="], ["--set=description="]):
+        assert (
+            "it is empty" not in CliRunner().invoke(app, ["validate", str(path), *written]).stderr
+        )

@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import pytest
 from building import SHIPPED
 
 import lstmgraph
+from lstmgraph.__main__ import main
 from lstmgraph.resources import KERAS_SCHEMA, read_schema
 
 if TYPE_CHECKING:
@@ -55,12 +57,18 @@ def test_imports_go_in_one_direction() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_keras_stands_behind_one_door(path: Path) -> None:
-    if path.relative_to(PACKAGE).as_posix().startswith(SPEAK_KERAS):
-        return
-    for line, name in imported_at_once(path):
-        assert name.partition(".")[0] not in {"keras", "tensorflow"}, f"{path}:{line}"
+def test_keras_stands_behind_one_door() -> None:
+    others = [
+        path for path in MODULES if not path.relative_to(PACKAGE).as_posix().startswith(SPEAK_KERAS)
+    ]
+    assert others
+    at_fault = [
+        f"{path}:{line}"
+        for path in others
+        for line, name in imported_at_once(path)
+        if name.partition(".")[0] in {"keras", "tensorflow"}
+    ]
+    assert at_fault == []
 
 
 WITHOUT_TENSORFLOW = """
@@ -113,11 +121,39 @@ assert not unneeded, unneeded
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_modules_say_what_they_are(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+def test_modules_say_what_they_are() -> None:
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in MODULES}
+    assert [path for path, tree in trees.items() if not ast.get_docstring(tree)] == []
 
 
 def test_the_catalogue_is_of_the_installed_keras() -> None:
     minor = version("keras").split(".")[:2]
     assert read_schema(KERAS_SCHEMA)["x-keras-version"] == ".".join(minor)
+
+
+def test_importing_the_package_takes_no_time() -> None:
+    """What Ctrl-C hits in the first moments of a command is caught by ``lstmgraph.__main__``."""
+    program = (
+        "import sys, lstmgraph; print(*[n for n in sys.modules if n.startswith('lstmgraph.')])"
+    )
+    found = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert found.split() == ["lstmgraph.forks"]
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"lstmgraph": "lstmgraph.__main__:main"}
+
+
+class _Interrupted:
+    """A finder of modules in which Ctrl-C is pressed when the commands are looked for."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "lstmgraph.cli":
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_commands_are_imported(monkeypatch, capsys) -> None:
+    monkeypatch.delitem(sys.modules, "lstmgraph.cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [_Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 130
+    assert capsys.readouterr() == ("", "")

@@ -164,3 +164,40 @@ def test_drift_of_columns_that_a_normalization_layer_was_fitted_on() -> None:
     (found,) = load_query(opened, frame, Request(origins="all")).warnings
     assert found.code == "D505"
     assert "column 'b' is 49 at 2024-01-01 17:00" in found.message
+
+
+NAMES = """
+inputs: {ax: {shape: [4, 1]}}
+layers: {y: {type: lstm, input: ax, units: 1}}
+outputs: {y: y}
+training: {loss: mse}
+data:
+  window: {history: 4, horizon: 1}
+  inputs: {ax: {columns: [ax]}}
+  targets: {y: {columns: [kind]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "says"),
+    [
+        (EVERY, ["past", "latest", "late", "ahead", "kind", "y"], "it holds ready inputs"),
+        (EVERY, [f"test_{n}" for n in ("past", "latest", "late", "ahead", "kind")], "it holds rea"),
+        (EVERY, ["past", "latest"], "there is no column 'shop'"),
+        (EVERY, ["shop", "past", "latest", "late", "ahead", "kind"], "there is no column 'hour'"),
+        (NAMES, ["ax"], ""),  # an input of the name of its column
+    ],
+)
+def test_ready_inputs_are_no_table(tmp_path, text: str, names: list[str], says: str) -> None:
+    """`train` takes them as well; a report of each missing column would hide why."""
+    recipe = lstmgraph.load(with_header(text, "small"))
+    opened = OpenedModel(recipe.compiled, recipe.compiled.graph, dict)
+    np.savez(tmp_path / "data.npz", **{name: np.arange(9.0) for name in names})
+    if not says:
+        assert load_query(opened, tmp_path / "data.npz", Request()).count
+        return
+    with pytest.raises(lstmgraph.DataError) as caught:
+        load_query(opened, tmp_path / "data.npz", Request())
+    messages = [problem.message for problem in caught.value.problems]
+    assert any(says in message for message in messages)
+    assert len(messages) == 1 or "ready" not in says

@@ -262,6 +262,7 @@ def test_force_overwrites(tmp_path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", LOSS_RECIPES)
 def test_loaded_model_masks_the_loss(name: str, tmp_path) -> None:
     files = build_files(tmp_path, "inline")

@@ -59,7 +59,7 @@ def folder(searched: Path, tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_edits_at_random_end_in_one_message_or_in_none(tmp_path: Path) -> None:
     seed = random.randrange(10**6) if EXAMPLES else 0
-    figures = try_edits(tmp_path, EXAMPLES or 120, seed)
+    figures = try_edits(tmp_path, EXAMPLES or 60, seed)
     assert figures.reported
     assert figures.went_on
     assert figures.refused

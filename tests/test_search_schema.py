@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import cache
 from typing import Any
 
 import pytest
 from building import RECIPES, with_header
-from bundled import BUNDLED
+from bundled import bundled
 from generated import Generated, examples, recipes
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +22,18 @@ from lstmgraph.language.text.document import parse_document
 from lstmgraph.messages.errors import RecipeError
 from lstmgraph.resources import RECIPE_SCHEMA, read_schema
 
-PUBLISHED = Draft202012Validator(BUNDLED)
-SEARCH = Draft202012Validator({"$defs": BUNDLED["$defs"], "$ref": "#/$defs/search_values"})
 TEXT = (RECIPES / "speaker-classifier-search.yaml").read_text("utf-8")
+
+
+@cache
+def published() -> Draft202012Validator:
+    return Draft202012Validator(bundled())
+
+
+@cache
+def of_searches() -> Draft202012Validator:
+    """Of the values of a search alone."""
+    return Draft202012Validator({"$defs": bundled()["$defs"], "$ref": "#/$defs/search_values"})
 
 
 def data_of(text: str) -> Any:
@@ -42,7 +52,7 @@ def without(data: Any, *path: str) -> Any:
 
 
 def test_the_shipped_search_is_accepted() -> None:
-    assert PUBLISHED.is_valid(data_of(TEXT))
+    assert published().is_valid(data_of(TEXT))
 
 
 @pytest.mark.parametrize(
@@ -64,8 +74,8 @@ def test_the_shipped_search_is_accepted() -> None:
 def test_a_typo_is_refused(path: tuple[str, ...]) -> None:
     data = data_of(TEXT)
     data["layers"]["voice"]["type"] = "lstm"  # where the type is searched, nothing is sure
-    assert PUBLISHED.is_valid(data)
-    assert not PUBLISHED.is_valid(without(data, *path))
+    assert published().is_valid(data)
+    assert not published().is_valid(without(data, *path))
 
 
 PLACES = {
@@ -148,9 +158,9 @@ FORMS: dict[str, Any] = {
 @pytest.mark.parametrize("place", PLACES)
 def test_any_value_may_be_searched(place: str, form: str) -> None:
     data = surrounded(PLACES[place], FORMS[form])
-    assert PUBLISHED.is_valid(data), [error.message for error in PUBLISHED.iter_errors(data)]
+    assert published().is_valid(data), [error.message for error in published().iter_errors(data)]
     for misspelt in ({"$serch": {"choice": [1]}}, {"$search": {"choices": [1]}}, {"$choose": {}}):
-        assert not PUBLISHED.is_valid(surrounded(PLACES[place], misspelt)), misspelt
+        assert not published().is_valid(surrounded(PLACES[place], misspelt)), misspelt
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -161,14 +171,14 @@ def test_any_value_may_be_searched(place: str, form: str) -> None:
     ids=".".join,
 )  # fmt: skip
 def test_other_values_may_not(path: tuple[str, ...], form: str) -> None:
-    assert not PUBLISHED.is_valid(surrounded(path, FORMS[form]))
+    assert not published().is_valid(surrounded(path, FORMS[form]))
 
 
 def test_an_alternative_is_such_a_value() -> None:
     good = {"$choose": {"a": 4, "b": {"$choose": {"c": 8, "d": [4, {"$search": {"int": [1, 4]}}]}}}}
-    assert PUBLISHED.is_valid(surrounded(("layers", "y", "units"), good))
+    assert published().is_valid(surrounded(("layers", "y", "units"), good))
     good["$choose"]["b"]["$choose"]["d"] = [4, "x"]  # type: ignore[index]
-    assert not PUBLISHED.is_valid(surrounded(("layers", "y", "units"), good))
+    assert not published().is_valid(surrounded(("layers", "y", "units"), good))
 
 
 # --- what a search says, by the schema and by lstmgraph ---
@@ -204,7 +214,7 @@ def test_the_schema_takes_what_lstmgraph_takes(leaf: dict[str, Any]) -> None:
         read_leaf(leaf)
     except FormError:
         return
-    assert SEARCH.is_valid(leaf), leaf
+    assert of_searches().is_valid(leaf), leaf
 
 
 @pytest.mark.parametrize(
@@ -215,7 +225,7 @@ def test_the_schema_takes_what_lstmgraph_takes(leaf: dict[str, Any]) -> None:
     ids=str,
 )  # fmt: skip
 def test_both_refuse_a_form_that_is_wrong(leaf: dict[str, Any]) -> None:
-    assert not SEARCH.is_valid(leaf)
+    assert not of_searches().is_valid(leaf)
     with pytest.raises(FormError):
         read_leaf(leaf)
 
@@ -223,7 +233,7 @@ def test_both_refuse_a_form_that_is_wrong(leaf: dict[str, Any]) -> None:
 @pytest.mark.parametrize("example", EXAMPLES.values())
 def test_what_messages_show_is_right(example: str) -> None:
     leaf = data_of(f"leaf: {example}")["leaf"]
-    assert SEARCH.is_valid(leaf)
+    assert of_searches().is_valid(leaf)
     read_leaf(leaf)
 
 
@@ -241,7 +251,7 @@ def test_a_value_left_open_is_taken_where_the_value_was(generated: Generated, ra
         here = here[key]
         key = random.choice(list(here)) if isinstance(here, dict) else random.randrange(len(here))
     here[key] = {"$search": {"choice": [here[key]]}}
-    assert PUBLISHED.is_valid(data)
+    assert published().is_valid(data)
     plain = lstmgraph.load(_json(generated.data))
     assert lstmgraph.load(_json(data)).resolved() == plain.resolved()
 

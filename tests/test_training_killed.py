@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import signal
+import sys
 import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,10 @@ import numpy as np
 import pytest
 from killed import CONTEXT, KILLED, run, run_command, train_to_the_end, wait_for
 from training_cases import arrays, numbers, recipe, train_small
+from typer.testing import CliRunner
 
 import lstmgraph
+from lstmgraph.cli import app
 from lstmgraph.training import FolderError, epochs_done
 
 if TYPE_CHECKING:
@@ -159,6 +162,28 @@ def test_another_file_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="no checkpoint of a training"):
         train_small("unshuffled", str(tmp_path))
     assert epochs_done(tmp_path) == 0
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_ctrl_c_before_training_ends_at_once(tmp_path, monkeypatch, imported: bool) -> None:
+    """Nothing is imported to say how to go on: TensorFlow would take seconds, and print its log."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lstmgraph.cli.jobs.read_sources", interrupted)
+    if not imported:
+        monkeypatch.delitem(sys.modules, "lstmgraph.training")
+    recipe_file = tmp_path / "small.yaml"
+    recipe_file.write_text(recipe().resolved())
+    folder = tmp_path / "run"
+    arguments = ["train", str(recipe_file), "--data", "data.npz", "-o", str(folder)]
+    result = CliRunner().invoke(app, arguments)
+    says = "no epoch was saved" if imported else f"nothing in {folder} was changed"
+    assert result.exit_code == 130
+    assert result.stderr.startswith(f"\ninterrupted; {says}")
+    assert ("lstmgraph.training" in sys.modules) == imported
+    assert not folder.exists()
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:

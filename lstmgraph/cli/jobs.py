@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -137,10 +138,7 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
         say(f"{error.filename or output}: {reason(error)}", err=True)
         raise typer.Exit(RECIPE_IS_WRONG) from None
     except KeyboardInterrupt:
-        from lstmgraph.training import epochs_done  # noqa: PLC0415 - imports TensorFlow
-
-        done = epochs_done(output)
-        say(f"\ninterrupted; the same command goes on after epoch {done}", err=True)
+        say(f"\ninterrupted; {_how_to_go_on(output)}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if is_text:
         wrote = [f"wrote {path}" for path in result.files.values()]
@@ -151,6 +149,16 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     else:
         warnings = (*loaded.warnings, *result.warnings)
         print_json({**result.as_dict(), **listed(warnings, "warnings")})
+
+
+def _how_to_go_on(folder: Path) -> str:
+    """Return what the same command does next; nothing is imported, which would delay the end."""
+    training = sys.modules.get("lstmgraph.training")
+    if training is None:
+        return f"nothing in {folder} was changed"
+    if done := training.epochs_done(folder):
+        return f"the same command goes on after epoch {done}"
+    return "no epoch was saved, so the same command begins anew"
 
 
 def _train(  # noqa: PLR0913, PLR0917 - what the command was given

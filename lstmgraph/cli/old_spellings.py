@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -31,17 +32,30 @@ def _said(match: re.Match[str]) -> str:
 class CommandWithOldSpellings(TyperCommand):
     """A command whose old options are replaced by the new ones before they are parsed.
 
-    Where an option is no number, the message says so: Typer's names a type of its own.
+    Where an option is no number, the message says so: Typer's names a type of its own. An empty
+    word, such as `"$OUT"` without a value, is refused: as a path it would be the current folder.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """See Typer."""
         try:
-            renamed = _renamed(args, OLD_SPELLINGS.get(self.name or "", {}))
-            return super().parse_args(ctx, list(renamed))
+            renamed = list(_renamed(args, OLD_SPELLINGS.get(self.name or "", {})))
+            if not ctx.resilient_parsing:  # as completion is, of what is not written yet
+                _refuse_empty(renamed)
+            return super().parse_args(ctx, renamed)
         except typer.BadParameter as error:
             error.message = _NO_NUMBER.sub(_said, error.message)
             raise
+
+
+def _refuse_empty(args: list[str]) -> None:
+    for before, word in pairwise(["", *args]):
+        name, equals, value = word.partition("=") if word.startswith("-") else (before, "", word)
+        if not value and (equals or not word):
+            raise typer.BadParameter(
+                "it is empty; is a variable of the shell not set?",
+                param_hint=name if name.startswith("-") else "an argument",
+            )
 
 
 def _renamed(args: list[str], old: Mapping[str, tuple[str, Collection[str]]]) -> Iterator[str]:

@@ -68,10 +68,46 @@ class Feed:
         self._ordered: tuple[int, Array] | None = None
         self._shapes: tuple[Array, list[tuple[int, int]]] | None = None
         self.callbacks: list[keras.callbacks.Callback] = [_EpochSetter(self)] if order else []
+        self._tensors: Any = None
         if keras.backend.backend() == "tensorflow":
-            self.dataset: Any = _tf_dataset(self, whole=whole)
+            self._tensors = _as_tensors(self) if whole else None
+            self.dataset: Any = _tf_dataset(self)
         else:
             self.dataset = _Batches(self)
+
+    @property
+    def is_tensors(self) -> bool:
+        """Whether all examples are TensorFlow's tensors, of which ``taken`` takes a batch."""
+        return self._tensors is not None
+
+    @property
+    def counted(self) -> Any:
+        """What Keras counts the batches of an epoch with, where ``taken`` takes them; or they."""
+        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+        return tf.data.Dataset.range(self.steps) if self.is_tensors else self.dataset
+
+    def taken(self, positions: tf.Tensor, index: tf.Tensor) -> Any:
+        """Return a batch of the epoch whose `positions` are given, counted from 0."""
+        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+        start = self.batch_size * index
+        batch = self.gathered(positions[start : start + self.batch_size])
+        return tf.nest.map_structure(
+            lambda tensor, spec: tf.ensure_shape(tensor, spec.shape),
+            batch,
+            self.dataset.element_spec,
+        )
+
+    def gathered(self, positions: tf.Tensor) -> Any:
+        """Return the batch at `positions`, taken from the tensors of all examples."""
+        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+        axes = _batch_axes(self._tensors, self.examples.time_major)
+        batch = tf.nest.map_structure(
+            lambda tensor, axis: tf.gather(tensor, positions, axis=axis), self._tensors, axes
+        )
+        return batch if self.buckets is None else self.cut_tensors(batch, positions)
 
     def positions(self) -> Array:
         """Return the positions of all examples in the order of this epoch."""
@@ -186,7 +222,7 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no typ
         return feed.read(feed.positions()[start : start + feed.batch_size])
 
 
-def _tf_dataset(feed: Feed, *, whole: bool) -> tf.data.Dataset:
+def _tf_dataset(feed: Feed) -> tf.data.Dataset:
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
     size, drop_last = feed.batch_size, feed.drop_last
@@ -199,27 +235,20 @@ def _tf_dataset(feed: Feed, *, whole: bool) -> tf.data.Dataset:
 
     ordered = tf.data.Dataset.range(1).map(_unconverted(all_positions))
     batches = ordered.rebatch(size, drop_remainder=drop_last)
-    batches = _gathered(feed, batches) if whole else _read(feed, batches)
+    if feed.is_tensors:  # no Python runs between batches
+        batches = batches.map(_unconverted(feed.gathered), num_parallel_calls=tf.data.AUTOTUNE)
+    else:
+        batches = _read(feed, batches)
     return batches.prefetch(tf.data.AUTOTUNE).apply(
         tf.data.experimental.assert_cardinality(feed.steps)
     )
 
 
-def _gathered(feed: Feed, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Return batches taken from tensors that hold all examples; no Python runs between batches."""
+def _as_tensors(feed: Feed) -> Any:
     import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
     with tf.device("CPU"):  # where the batches are formed
-        tensors = tf.nest.map_structure(tf.constant, feed.whole())
-    axes = _batch_axes(tensors, feed.examples.time_major)
-
-    def gathered(positions: tf.Tensor) -> Any:
-        batch = tf.nest.map_structure(
-            lambda tensor, axis: tf.gather(tensor, positions, axis=axis), tensors, axes
-        )
-        return batch if feed.buckets is None else feed.cut_tensors(batch, positions)
-
-    return batches.map(_unconverted(gathered), num_parallel_calls=tf.data.AUTOTUNE)
+        return tf.nest.map_structure(tf.constant, feed.whole())
 
 
 def _unconverted(function: Callable[[tf.Tensor], Any]) -> Any:

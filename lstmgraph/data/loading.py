@@ -221,10 +221,6 @@ def _read(reader: Reader, source: Any, part: str, reports: list[Problems]) -> di
         part if name == ALL else name: loaded
         for name, loaded in reader.read(given.value, problems).items()
     }
-    if part in parts and not len(parts[part].timeline):
-        problems.add(
-            "D403", "there are no examples: every series is shorter than a window", _SHORTER
-        )
     if part not in parts and not problems.errors:
         problems.add(
             "D201", f"there are no arrays to {_USE[part]}", f"add arrays named {part}_NAME"
@@ -232,7 +228,6 @@ def _read(reader: Reader, source: Any, part: str, reports: list[Problems]) -> di
     return parts
 
 
-_SHORTER = "make the window shorter, or allow a shorter history with `min_history:`"
 _USE = {TRAIN: "train on", VALIDATION: "validate on", TEST: "test on"}
 
 

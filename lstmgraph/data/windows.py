@@ -83,7 +83,7 @@ def windowed(
     """Return the examples of `table`, and their places in time."""
     window = data.window or ROWS
     places = places_of(table, window)
-    _warn_of_short_series(table, places, window, problems)
+    _report_short_series(table, places, window, problems)
     fields = _Fields(table, data, places, problems)
     inputs = fields.inputs(needs)
     targets = {n: fields.of(entry, needs.targets[n].shape) for n, entry in data.targets.items()}
@@ -229,17 +229,31 @@ def _timeline(table: Table, data: DataDeclaration, places: Places, horizon: int)
     )
 
 
-def _warn_of_short_series(table: Table, places: Places, window: Window, problems: Problems) -> None:
-    without = len(table.series_starts) - 1 - len(np.unique(places.series))
-    if not without:
+def _report_short_series(table: Table, places: Places, window: Window, problems: Problems) -> None:
+    """Warn of series that are shorter than a window; where all are, that is an error."""
+    rows = np.diff(table.series_starts)
+    short = np.setdiff1d(np.arange(len(rows)), places.series)
+    if not len(short):
         return
-    first = int(np.setdiff1d(np.arange(len(table.series_starts) - 1), places.series)[0])
-    rows = int(np.diff(table.series_starts)[first])
-    name = table.series_names[first]
-    needed = window.min_history + window.horizon
-    message = f"{without:,} of {len(table.series_names):,} series are shorter than a window of "
+    needed = f"shorter than a window of {window.min_history + window.horizon:,} steps"
+    if len(short) == len(rows):
+        longest = int(rows.argmax())
+        name = table.series_names[longest]
+        problems.add(
+            "D403",
+            f"there are no examples: every series is {needed}; the longest"
+            f"{f', {name!r},' if name else ''} has {_rows(rows[longest])}",
+            "make the window shorter, or allow a shorter history with `min_history:`",
+        )
+        return
+    first = int(short[0])
     problems.warn(
         "D403",
-        f"{message}{needed} steps and give no examples; the first is '{name}', with {rows} rows",
+        f"{len(short):,} of {len(rows):,} series are {needed} and give no examples; the first is "
+        f"'{table.series_names[first]}', with {_rows(rows[first])}",
         "set `min_history:` under `window:` to allow shorter histories",
     )
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

@@ -110,9 +110,7 @@ class ExportOptions:
         if self.quantize is not None:
             quantization_of(self.quantize)
         if self.max_loss is not None and not 0 <= self.max_loss < 1:
-            raise ValueError(
-                f"the greatest loss must be at least 0 and less than 1, not {self.max_loss}"
-            )
+            raise ValueError(f"--max-loss must be at least 0 and less than 1, not {self.max_loss}")
         if self.device is not None and self.device not in DEVICES:
             raise ValueError(f"the device must be one of {', '.join(DEVICES)}, not {self.device}")
 
@@ -122,13 +120,14 @@ class ExportOptions:
         Raises:
             ValueError: it is not.
         """
+        if self.quantize is None and (data is not None or test is not None):
+            name = "--test" if data is None else "--data"
+            raise ValueError(f"{name} is for a quantized file: add --quantize, or leave {name} out")
         if test is not None and data is None:
             raise ValueError(
-                "test data is what the quantized file is measured on, beside the data that it is "
-                "made from: add --data FILE, or data= in Python"
+                "--test only measures the quantized file: add --data FILE, or data= in Python, "
+                "which it is made from"
             )
-        if data is not None and self.quantize is None:
-            raise ValueError("the data is for a quantized file: add --quantize, or leave it out")
 
     def check_models(self, formats: Collection[str], names: Collection[str], own: str) -> None:
         """Check the models to be written, of a recipe whose own has the name `own`.
@@ -138,8 +137,8 @@ class ExportOptions:
         """
         if self.max_loss is not None and names and own not in names:
             raise ValueError(
-                "the greatest loss is measured of the recipe's own model, which is not written: "
-                f"leave --max-loss out, or name {own} too"
+                "--max-loss is measured on the recipe's own model, which is not written: leave it "
+                f"out, or add --model {own}"
             )
         if self.device == MICROCONTROLLER and len(names) > 1 and LITERT in formats:
             raise ValueError(
@@ -155,8 +154,8 @@ class ExportOptions:
         """
         if self.max_loss is not None and part is None:
             raise ValueError(
-                "the greatest loss is measured on data that was not trained on: give some with "
-                "--test FILE, or test= in Python, or let `split:` of the recipe's data keep a part"
+                "--max-loss needs data that was not trained on: give some with --test FILE, or "
+                "test= in Python, or let `split:` of the recipe's data keep a part"
             )
 
     def check(
@@ -187,7 +186,9 @@ class ExportOptions:
     def _check_quantization(self, formats: Collection[str], *, has_data: bool) -> None:
         if self.quantize is None:
             if self.max_loss is not None:
-                raise ValueError("the greatest loss is that of quantizing: add --quantize")
+                raise ValueError(
+                    "--max-loss is for a quantized file: add --quantize, or leave --max-loss out"
+                )
             return
         for name in formats:
             if self.quantize not in FORMATS[name].quantizations:
@@ -203,8 +204,7 @@ class ExportOptions:
             )
         if self.max_loss is not None and not has_data:
             raise ValueError(
-                "the greatest loss is measured on data with targets: add --data FILE, or data= in "
-                "Python"
+                "--max-loss is measured on data with targets: add --data FILE, or data= in Python"
             )
         if self.device == MICROCONTROLLER and not kind.is_integer:
             raise ValueError(

@@ -94,7 +94,7 @@ def _open_sizes(graph: Graph) -> Iterator[ExportMistake]:
                 (*tensor.path, "shape"),
                 "LiteRT for Microcontrollers plans its memory before it runs, but the size of "
                 f"{listed} of '{tensor.name}' is open",
-                f"give it, such as `--set inputs.{tensor.name}.shape=[{fixed}]`",
+                f"give it, such as `--set 'inputs.{tensor.name}.shape=[{fixed}]'`",
             )
 
 

@@ -175,10 +175,11 @@ class ExportReport:
             yield f"  many steps are not checked: {self.unchecked}"
         for state, fed_by in self.states.items():
             if fed_by is not None:
-                begins = BEGINS.get(self.begins.get(state, ""), "")
+                begins = BEGINS.get(self.begins.get(state, ""), "").format(model=self.model)
                 yield f"  state {state}: feed {fed_by} back{begins}"
         if self.quantized is not None and self.size:
             yield from _quantized_lines(self.quantized, self.size)
+            yield from _unmeasured(self.quantized, self.model)
         if self.arena is not None:
             yield f"  size: {self.size:,} bytes; values between operators: {self.arena:,} bytes"
         if self.device is not None:
@@ -200,7 +201,7 @@ NOT_RUN = "to run the file as there: pip install 'lstmgraph[micro]'"
 BEGINS = {
     "zeros": "; it begins with zeros",
     "input": "; it begins with an input of the recipe",
-    "start": "; it begins with the output of that name of the start model",
+    "start": "; it begins with what the model {model}.start gives (--model {model}.start)",
 }
 
 
@@ -228,8 +229,14 @@ def _quantized_lines(quantized: Quantized, size: int) -> Iterator[str]:
             f"  {measure.output} {measure.name}: {measure.before:.4g} before, {measure.after:.4g} "
             f"after, on the {quantized.part} part"
         )
-    if not quantized.measures:
-        yield "  not measured: --data FILE with a part that was not trained on, or --test FILE"
     if quantized.layers:
         listed = ", ".join(f"{each.layer} {each.error:.0%}" for each in quantized.layers)
         yield f"  far off, in parts of the values: {listed}"
+
+
+def _unmeasured(quantized: Quantized, model: str) -> Iterator[str]:
+    """Yield why accuracy or errors were not measured, of a `model` that is "" for the own one."""
+    if model:
+        yield "  accuracy and errors are measured on the recipe's own model alone"
+    elif not quantized.measures:
+        yield "  not measured: --data FILE with a part that was not trained on, or --test FILE"

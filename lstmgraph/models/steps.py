@@ -10,6 +10,7 @@ import math
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -74,30 +75,41 @@ class Function:
         def one_step(batch: Any) -> Any:
             return self.step(batch)
 
-        one = tf.function(plainly(one_step), input_signature=[self.spec], jit_compile=self.xla)
+        self.one = tf.function(plainly(one_step), input_signature=[self.spec], jit_compile=self.xla)
 
-        def goes_on(index: Any, logs: Any, count: Any) -> Any:
+        def of_iterator(batches: Any, count: Any) -> Any:
+            return self.loop(lambda _: batches.get_next(), count)
+
+        self.of_iterator = tf.function(plainly(of_iterator), reduce_retracing=True)
+
+    def loop(self, take: Callable[[Any], Any], count: Any) -> Any:
+        """Return the graph of `count` steps: how many ran, and the logs of the last.
+
+        Args:
+            take: Returns the batch of a step, counted from 0.
+            count: How many.
+        """
+        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+        def goes_on(index: Any, logs: Any) -> Any:
             is_next = index < count
             return is_next & tf.math.is_finite(logs["loss"]) if self.while_finite else is_next
 
-        def several(iterator: Any, count: Any) -> Any:
-            # One call: XLA would compile another one again.
-            specs = one.get_concrete_function().structured_outputs
-            nothing = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
-            return tf.while_loop(
-                lambda index, logs: goes_on(index, logs, count),
-                lambda index, _: (index + 1, one(iterator.get_next())),
-                (tf.constant(0), nothing),
-            )
+        # One call: XLA would compile another one again.
+        specs = self.one.get_concrete_function().structured_outputs
+        nothing = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), specs)
+        return tf.while_loop(
+            goes_on,
+            lambda index, _: (index + 1, self.one(take(index))),
+            (tf.constant(0), nothing),
+        )
 
-        self.several = tf.function(plainly(several), reduce_retracing=True)
-
-    def first(self, batches: Any) -> Any:
-        """Run a step on the first batch of a shape, which is compiled; see ``several``.
+    def first(self, run: Callable[[], Any]) -> Any:
+        """Return what `run` does: a step on the first batch of a shape, which is compiled.
 
         Raises:
-            NotCompiledError: XLA cannot compile the step, which is now one without XLA. The batch
-                is lost, but nothing was computed.
+            NotCompiledError: XLA cannot compile the step, which is now one without XLA. A batch of
+                an iterator is lost, but nothing was computed.
         """
         import tensorflow as tf  # noqa: PLC0415 - other backends run without it
 
@@ -105,7 +117,7 @@ class Function:
         is_traced = self.xla or not self.seen
         try:
             with self.compilation.during() if is_traced else nullcontext():
-                ran, logs = self.several(batches, tf.constant(1))
+                ran, logs = run()
                 int(ran)  # waits for the step
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not self.xla or self.must or self.seen:
@@ -126,7 +138,9 @@ class NotCompiledError(Exception):
 class Steps:
     """Takes the place of Keras's ``train_function`` or ``test_function`` for one feed.
 
-    The first batch of each shape runs alone, so that the time of compiling is known.
+    The first batch of each shape runs alone, so that the time of compiling is known. Batches of
+    examples that are tensors are taken from them, within the graph: to make an iterator takes
+    longer than a few steps, and Keras makes two for each epoch.
     """
 
     def __init__(self, function: Function, feed: Feed, at_once: int) -> None:
@@ -135,11 +149,12 @@ class Steps:
         """The steps of this epoch that have run."""
         self.again: Any = None
         """An iterator in the place of the one of Keras, in an epoch that lost its first batch."""
+        self._one: Any = None
+        """The step in `_from_tensors`."""
+        self._from_tensors: Any = None
 
     def __call__(self, batches: Any) -> Any:
         """Run the next steps on an iterator of batches, and return the logs of the last."""
-        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
-
         if self.done == self.feed.steps:
             self.done, self.again = 0, None
         ahead = self.feed.shapes()[self.done :][: self.at_once]
@@ -148,12 +163,12 @@ class Steps:
             seen, source = self.function.seen, self.again or batches
             run = next((i for i, shape in enumerate(ahead) if shape not in seen), len(ahead))
             if run:
-                ran, logs = self.function.several(source, tf.constant(run))
+                ran, logs = self._several(source, run)
             else:
                 try:
-                    ran, logs = self.function.first(source)
+                    ran, logs = self.function.first(partial(self._several, source, 1))
                 except NotCompiledError:
-                    self.again = iter(self.feed.dataset)
+                    self.again = iter(self.feed.counted)
                     continue
                 seen.add(ahead[0])
                 run = 1
@@ -163,6 +178,23 @@ class Steps:
                 break
             ahead = ahead[run:]
         return logs
+
+    def _several(self, batches: Any, count: int) -> Any:
+        """Run `count` steps, and return how many ran and the logs of the last."""
+        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+        if not self.feed.is_tensors:
+            return self.function.of_iterator(batches, tf.constant(count))
+        if self._one is not self.function.one:
+            self._one = self.function.one
+            self._from_tensors = tf.function(
+                tf.autograph.experimental.do_not_convert(self._traced),
+                input_signature=[tf.TensorSpec([None], "int64"), *[tf.TensorSpec([], "int32")] * 2],
+            )
+        return self._from_tensors(self.feed.positions(), self.done, count)
+
+    def _traced(self, positions: Any, start: Any, count: Any) -> Any:
+        return self.function.loop(lambda index: self.feed.taken(positions, start + index), count)
 
 
 @contextmanager

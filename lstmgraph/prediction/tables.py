@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmgraph.data.archives import Stored, stored_npy, stored_npz
+from lstmgraph.data.archives import PREFIXES, Stored, stored_npy, stored_npz
 from lstmgraph.data.convert import wanted_columns
 from lstmgraph.data.problems import Problems
 from lstmgraph.data.sources import Given
@@ -16,7 +16,7 @@ from lstmgraph.files import require_regular_file
 from lstmgraph.messages.wording import few
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from lstmgraph.language.declaration.data import DataDeclaration
 
@@ -48,11 +48,25 @@ def _of_stored(
     """Return the table of arrays that are its columns."""
     if stored is None:
         return None
+    if _holds_inputs(stored.names, data):
+        problems.add(
+            "D201",
+            "it holds ready inputs, but the recipe makes its inputs from the columns of a table",
+            "give the table, with the columns that `data:` names",
+        )
+        return None
     columns = {name: stored.read(name) for name in wanted_columns(data) if name in stored.names}
     if problems.errors:
         return None
     table = open_table(columns, problems)
     return None if table is None else replace(table, columns=stored.names)
+
+
+def _holds_inputs(names: Collection[str], data: DataDeclaration) -> bool:
+    """Return whether arrays have the names of all inputs, and of no column that inputs need."""
+    bare = {name.removeprefix(prefix) for name in names for prefix in PREFIXES}
+    columns = {*wanted_columns(replace(data, targets={}))} - data.inputs.keys()
+    return data.inputs.keys() <= bare and bool(columns) and not columns & bare
 
 
 def _open(source: Any, data: DataDeclaration, problems: Problems) -> TableFile | None:

@@ -161,8 +161,8 @@ class _Session:
             if self.profiler is not None:
                 fit = partial(self.profiler.fit, model, speed.compilation)
             fit(
-                train.dataset,
-                validation_data=held_out and held_out.dataset,
+                speed.batches(train),
+                validation_data=held_out and speed.batches(held_out),
                 callbacks=[start, *train.callbacks, *following, recorder],
                 shuffle=False,  # the order is that of the feed
                 initial_epoch=begin,
@@ -247,9 +247,9 @@ class _Session:
         found = {}
         for name, feed in feeds.items():
             if name != TRAIN:
-                speed.evaluating_on(feed, model)
+                batches = speed.evaluating_on(feed, model)
                 found[name] = model.evaluate(
-                    feed.dataset, callbacks=[start], return_dict=True, verbose=0
+                    batches, callbacks=[start], return_dict=True, verbose=0
                 )
         outputs = list(model.output)
         return {part: in_order(each, self.training, outputs) for part, each in found.items()}

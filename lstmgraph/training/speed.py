@@ -59,11 +59,20 @@ class Speed:
             if held_out is not None:
                 self.evaluating_on(held_out)
 
-    def evaluating_on(self, feed: Feed, model: keras.Model | None = None) -> None:
-        """Prepare `evaluate` for a feed, unless that of another model is asked for."""
-        if self.cost is not None and model in (None, self.model):
-            steps = self._steps(self.model.test_step, feed, xla=self.evaluate_xla)
-            self.model.test_function = steps
+    def evaluating_on(self, feed: Feed, model: keras.Model | None = None) -> Any:
+        """Prepare `evaluate` for a feed, unless that of another model is asked for.
+
+        Return what `evaluate` is given.
+        """
+        if self.cost is None or model not in (None, self.model):
+            return feed.dataset
+        steps = self._steps(self.model.test_step, feed, xla=self.evaluate_xla)
+        self.model.test_function = steps
+        return feed.counted
+
+    def batches(self, feed: Feed) -> Any:
+        """Return what `fit` is given for a feed that it was prepared for."""
+        return feed.dataset if self.cost is None else feed.counted
 
     def _steps(
         self, step: Any, feed: Feed, *, xla: bool, stopper: StopOnNaN | None = None

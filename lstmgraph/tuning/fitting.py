@@ -125,8 +125,8 @@ def fit(request: FitRequest, train: Examples, validation: Examples | None) -> Fi
     ):
         state.compiled = speed.xla
         model.fit(
-            feed.dataset,
-            validation_data=held_out and held_out.dataset,
+            speed.batches(feed),
+            validation_data=held_out and speed.batches(held_out),
             callbacks=[EpochStart(), *feed.callbacks, *following, watcher],
             shuffle=False,  # the order is that of the feed
             initial_epoch=len(state.rows),
