@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import keras
 
     from lstmgraph.export.samples import Arrays
+    from lstmgraph.messages.diagnostics import Diagnostic
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).with_name("quantized.json")
@@ -68,6 +69,15 @@ MOST, COMPARED = 60, 10
 Cell = dict[str, Any]
 
 
+def _reviews() -> Any:
+    """Return the reviews as the recipe has their columns."""
+    import pandas as pd
+
+    return pd.read_csv(folder("recipes") / "data" / "reviews.csv").rename(
+        {"review": "text"}, axis=1
+    )
+
+
 def _number_words() -> Arrays:
     numbers = number_words.numbers(400).tolist()
     read, written = number_words.digit_ids(numbers)
@@ -91,17 +101,17 @@ def _frames() -> Arrays:
     }
 
 
-DATA: Mapping[str, str | Callable[[], Arrays]] = {
+DATA: Mapping[str, str | Callable[[], Any]] = {
     "speaker-classifier": VOWELS,
     "speaker-classifier-search": VOWELS,
     "next-frame": "japanese_vowels.parquet",
-    "review-classifier": "reviews.csv",
+    "review-classifier": _reviews,
     "number-words": _number_words,
     "number-words-attention": _number_words,
     "sentence-matcher": _sentences,
     "stream-anomalies": _frames,
 }
-"""A file under recipes/data/, or what makes arrays."""
+"""A file under recipes/data/, or what makes arrays or a table."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +185,7 @@ class _Made:
 
     def __init__(self, path: Path, data: Any, sizes: Sequence[str] = ()) -> None:
         self.recipe = lstmgraph.load(path, overrides=sizes)
-        if isinstance(data, Path):
+        if data is not RANDOM:
             self.recipe = self.recipe.fitted(data)
         self.graph = self.recipe.compiled.graph
         self.model: keras.Model = self.recipe.build()
@@ -224,13 +234,18 @@ class _Made:
             except RecipeError as error:
                 return {
                     "code": error.diagnostics[0].code,
-                    "reasons": list(dict.fromkeys(each.message for each in error.diagnostics)),
+                    "reasons": list(dict.fromkeys(map(_reason, error.diagnostics))),
                 }
         parts = [each.mean_difference / (each.greatest_value or 1.0) for each in report.outputs]
         cell: Cell = {"bytes": report.size, "off": float(f"{max(parts, default=0.0):.1e}")}
         if report.quantized is not None:
             cell["share"] = round(report.size / report.quantized.plain_size, 2)
         return cell
+
+
+def _reason(diagnostic: Diagnostic) -> str:
+    """Return what stands in the way, and what to do instead."""
+    return ". Instead: ".join(filter(None, [diagnostic.message, diagnostic.hint]))
 
 
 def table(results: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import report
+from benchmarks import devices, report
 from benchmarks.floor import Floor
 from benchmarks.grid import Case
 from benchmarks.options import Options, missing
@@ -168,3 +168,61 @@ def test_padding_is_zeros_after_each_length() -> None:
     assert last == batch.lengths.tolist()
     assert 50 <= min(last) < 60
     assert 90 < max(last) <= 100
+
+
+# --- devices ---
+
+
+def device_line(steps: int, ours: float, keras: float, int8_bytes: int) -> dict[str, Any]:
+    """A line with two calls of each side, which take these times and twice as long."""
+
+    def side(seconds: float, size: int | None) -> dict[str, Any]:
+        times = [seconds, 2 * seconds]
+        return {"bytes": size, "arena": None, "clock": times, "processor": times}
+
+    return {
+        "case": {"kind": "lstm", "layers": 1, "units": 16, "steps": steps},
+        "sides": {
+            devices.OURS: side(ours, 7_000),
+            devices.OURS_INT8: side(ours, int8_bytes),
+            devices.KERAS: side(keras, 10_000),
+            devices.TORCH: "torch not installed",
+        },
+        "load": 0.0,
+        "machine": {"processor": "some"},
+    }
+
+
+def test_devices_have_a_verdict_for_each_aim() -> None:
+    lines = [device_line(50, 1e-3, 3.1e-3, 2_400), device_line(9, 1e-3, 2.9e-3, 2_500)]
+    text = devices.table([*lines, lines[1]])  # a case that is measured again counts once
+    rows = [row.strip("| ").split(" | ") for row in text.splitlines() if row.startswith("| lstm")]
+    found = {(row[3], row[4], row[9]): row[10:] for row in rows if len(row) > 12}
+    ours, int8 = (devices.OURS, devices.KERAS), (devices.OURS_INT8, devices.OURS)
+    small = "at most 0.75 of its size: ok"
+    assert found["50", *ours] == ["3.10", "0.70", f"3 times as fast: ok; {small}"]
+    assert found["9", *ours] == ["2.90", "0.70", f"3 times as fast: missed; {small}"]
+    assert found["50", *int8] == ["1.00", "0.34", "at most 0.35 of its size: ok"]
+    assert found["9", *int8] == ["1.00", "0.36", "at most 0.35 of its size: missed"]
+    assert "3 times as fast: 1 of 2" in text
+    assert "| torch.nn.LSTM | torch not installed |" in text
+    assert "medians of 2 calls" in text
+
+
+@pytest.mark.slow
+def test_devices_go_on_where_they_were_and_write_a_section(tmp_path) -> None:
+    lines, page = tmp_path / "devices.jsonl", tmp_path / "page.md"
+    page.write_text("# Page\n\n## On devices\n\nold\n\n## Other\n\nkept\n", "utf-8")
+    quick = ("devices", "--quick", "--repeats", "2", "--lines", lines)
+    assert "lstmgraph, LiteRT int8" in run(*quick)
+    assert "lstmgraph" not in run(*quick)  # nothing is missing
+    (line,) = map(json.loads, lines.read_text("utf-8").splitlines())
+    for name in (devices.OURS, devices.OURS_INT8, devices.KERAS, devices.ONNX_INT8):
+        side = line["sides"][name]
+        assert len(side["clock"]) == len(side["processor"]) == 2
+        assert side["bytes"] > 1000
+    run("devices", "--lines", lines, "--markdown", page)
+    text = page.read_text("utf-8")
+    assert "old" not in text
+    assert text.endswith("## Other\n\nkept\n")
+    assert "| lstm | 1 | 16 | 50 | onnxruntime int8 |" in text

@@ -211,7 +211,8 @@ layers:
   differences: {type: layer_normalization, input: x}
   squares: {type: rms_normalization, input: x}
   sums: {type: additive_attention, input: [x, z]}
-outputs: {differences: differences, squares: squares, sums: sums}
+  limits: {type: unit_normalization, input: x}
+outputs: {differences: differences, squares: squares, sums: sums, limits: limits}
 runtime: {seed: 7}
 training: {loss: mse}
 """
@@ -219,7 +220,10 @@ training: {loss: mse}
 
 @pytest.mark.slow
 def test_squares_and_sums_in_int16(tmp_path) -> None:
-    """LiteRT has no kernels of the former, and TensorFlow's quantizer cuts off the latter."""
+    """LiteRT has no kernels of the former, and TensorFlow's quantizer cuts off the latter.
+
+    Keras limits lengths by 1e6, which became the lowest number in int16.
+    """
     recipe, model = built(SUMS)
     randomise(model)
     data = {"x": random.normal(size=(60, 7, 6)).astype("float32")}
@@ -252,6 +256,29 @@ def test_small_cell_states_in_int8(tmp_path) -> None:
     assert [each.kind for each in report.recurrent] == ["fused"]
     (check,) = report.outputs
     assert check.mean_difference < 0.02 * check.greatest_value
+
+
+COUNTING = SMALL.replace("[20, 4]", "[60, 2]").replace("units: 3", "units: 2")
+
+
+@pytest.mark.slow
+def test_large_cell_states_in_int8(tmp_path) -> None:
+    """A cell counts 30 steps up and down: cut off at 16, it was back at zero 14 steps early."""
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in an extra
+
+    recipe, model = built(COUNTING)
+    kernel, recurrent, bias = (each * 0.1 for each in model.get_weights())
+    kernel[[0, 1], [4, 5]] = 5.0
+    bias[:] = np.repeat([5.0, 9.0, 0.0, 5.0], 2)  # gates are open: input, forget, output
+    model.set_weights([kernel, recurrent, bias])
+    up = np.where(np.arange(60) < 30, 1.0, -1.0)[:, None]
+    x = (np.linspace(0.5, 1, 20)[:, None, None] * up * np.ones(2)).astype("float32")
+    data = {"x": x, "y": np.zeros((20, 60, 2), "float32")}
+    report = recipe.export(model, tmp_path, format="litert", quantize="int8", data=data)
+    run = Interpreter(model_content=report.path.read_bytes()).get_signature_runner()
+    found = run(x=x[:1])["y"][0]
+    assert (found[:55] > 0.5).all()
+    assert off(found[:55], model({"x": x[:1]})["y"][0, :55]) < 0.03
 
 
 CLASSES = """

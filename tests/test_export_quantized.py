@@ -31,6 +31,7 @@ from lstmgraph.messages.errors import RecipeError
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
+ROOT = Path(lstmgraph.__file__).parent.parent
 needs_micro = needs("micro", importlib.util.find_spec("tflite_micro"), "install the extra micro")
 
 RECIPE = """
@@ -166,7 +167,7 @@ def test_wrong_ranges_are_found_and_the_layers_named(dense, tmp_path) -> None:
     small = arrays(1)
     small["x"] = small["x"] * 0.01
     given = {"format": "litert", "quantize": "int8", "data": small, "test": arrays(2)}
-    with pytest.raises(RecipeError, match=r"L803.*on average"):
+    with pytest.raises(RecipeError, match=r"L803.*on average.*layers are off: .*'reader' by \d+%"):
         recipe.export(model, tmp_path, **given)
     report = recipe.export(model, tmp_path, tolerance=0.9, **given)
     assert {each.layer for each in report.quantized.layers} >= {"reader"}
@@ -405,3 +406,28 @@ def test_the_table_has_every_recipe_column_and_reason() -> None:
     assert shown["litert int8"] == "L802"
     assert f"- L802, {first} (litert int8): another" in text
     assert f"Not run yet: {', '.join(others)}." in text
+
+
+def test_the_page_has_the_table_of_what_was_found() -> None:
+    """Every shipped recipe has a row, or is named as one that has not run yet."""
+    found = json.loads(quantized.RESULTS.read_text("utf-8"))
+    page = quantized.PAGE.read_text("utf-8")
+    _, heading, rest = page.partition("## Every recipe\n")
+    section = heading + rest.partition("\n## ")[0]
+    assert section.strip() == quantized.table(found).strip()
+    not_run = re.search(r"^Not run yet: (.*)\.$", section, re.M)
+    rows = set(re.findall(r"^\| ([a-z][a-z-]*) \|", section, re.M)) - {"recipe"}
+    named = set(not_run[1].split(", ")) if not_run else set()
+    assert rows | named == {path.stem for path in quantized.recipes()}
+    codes = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    cells = [cell for each in found.values() for cell in each["cells"].values() if "code" in cell]
+    assert {cell["code"] for cell in cells} <= set(re.findall(r"^### (L\d+):", codes, re.M))
+
+
+def test_reasons_in_the_table_are_in_our_words() -> None:
+    """Neither TensorFlow's traces nor its names of operations, and each with a way out."""
+    found = json.loads(quantized.RESULTS.read_text("utf-8"))
+    cells = [cell for each in found.values() for cell in each["cells"].values()]
+    reasons = {reason for cell in cells for reason in cell.get("reasons", ())}
+    foreign = re.compile(r"\{\{|node |loc\(|NodeDef|Traceback|\.cc|\.py|0x[0-9a-f]|Error\b")
+    assert not [each for each in reasons if foreign.search(each) or ". Instead: " not in each]

@@ -96,6 +96,29 @@ def test_missing_packages_are_named_with_the_mend(name: str, tmp_path, monkeypat
         load(SMALL).export(build(SMALL), tmp_path, format=name)
 
 
+@pytest.mark.parametrize(
+    ("shape", "layer", "hint"),
+    [
+        ([6, 3], "adaptive_average_pooling1d, output_size: 1", "`global_average_pooling1d` with"),
+        ([6, 5, 3], "adaptive_max_pooling2d, output_size: [1, 2]", "`max_pooling2d` with a `pool"),
+        ([6, 5, 4, 3], "adaptive_average_pooling3d, output_size: 1", "`global_average_pooling3d`"),
+    ],
+)
+def test_adaptive_pooling_to_one_value_is_not_traced(shape, layer: str, hint: str) -> None:
+    """Keras gives the windows of all sizes, one step longer than the axis among them."""
+    text = f"inputs: {{x: {{shape: {shape}}}}}\nlayers:\n  y: {{type: {layer}, input: x}}\n"
+    compiled = load(text + "outputs: {y: y}").compiled
+    for name in ("litert", "saved_model"):
+        with pytest.raises(lstmgraph.RecipeError) as caught:
+            check_obstacles(compiled, [name])
+        (found,) = caught.value.diagnostics
+        assert found.code == "L801"
+        assert "does: its windows would be longer than the input" in found.message
+        assert hint in found.hint
+    two = text.replace("output_size: 1", "output_size: 2").replace("[1, 2]", "[2, 2]")
+    check_obstacles(load(two + "outputs: {y: y}").compiled, ["litert"])
+
+
 # --- known when the exporter tries ---
 
 REFUSED = {

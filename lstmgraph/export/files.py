@@ -342,7 +342,7 @@ def _checked(
             job.graph, wanted, there, of_target, tolerance, on_average=quantize is not None
         )[1]
     if mistakes:
-        raise export_error(job.compiled, _explained(job, name, outputs, mistakes))
+        raise export_error(job.compiled, _explained(job, name, given, outputs, mistakes))
     stream, unchecked = None, ""
     if job.further in sources.streams:
         own = sources.streams[job.further]
@@ -383,22 +383,37 @@ def _checked(
 
 
 def _explained(
-    job: ExportJob, name: str, outputs: Sequence[OutputCheck], mistakes: Sequence[ExportMistake]
+    job: ExportJob,
+    name: str,
+    batches: list[Arrays],
+    outputs: Sequence[OutputCheck],
+    mistakes: Sequence[ExportMistake],
 ) -> list[ExportMistake]:
     """Return the mistakes in outputs, with the reason where it is known."""
-    if name not in OF_LITERT or job.options.quantize != INT8:
+    if name not in OF_LITERT or job.options.quantize is None:
         return list(mistakes)
-    tolerance = _tolerance(job)
-    reasons = {
+    tolerance, in_int8 = _tolerance(job), job.options.quantize == INT8
+    coarse = {
         job.graph.output_paths[each.name]: coarse_probabilities(job.graph, each, tolerance)
         for each in outputs
+        if in_int8
     }
+    lost = ", ".join(f"'{each.layer}' by {each.error:.0%}" for each in _far_layers(job, batches))
+    off = f"; the values of layers are off: {lost}" if lost else ""
     return [
         replace(each, message=f"{each.message}; {reason}", hint=FINER)
-        if (reason := reasons.get(each.path))
-        else each
+        if (reason := coarse.get(each.path))
+        else replace(each, message=f"{each.message}{off}")
         for each in mistakes
     ]
+
+
+def _far_layers(job: ExportJob, batches: list[Arrays]) -> list[LayerError]:
+    """Return the layers of a quantized LiteRT file whose values are far off, the worst first."""
+    from lstmgraph.export.litert_quantized import layer_errors  # noqa: PLC0415 - TensorFlow
+
+    found = layer_errors(job, batches[:MOST_COMPARED])
+    return [each for each in found if each.error > FAR][:MOST_LAYERS]
 
 
 def _on_device(job: ExportJob, name: str, path: Path) -> LoadedFile | None:
@@ -426,10 +441,7 @@ def _quantized(
     """
     layers: list[LayerError] = []
     if name in OF_LITERT and any(_is_far(check) for check in outputs):
-        from lstmgraph.export.litert_quantized import layer_errors  # noqa: PLC0415 - TensorFlow
-
-        found = layer_errors(job, batches[:MOST_COMPARED])
-        layers = [each for each in found if each.error > FAR][:MOST_LAYERS]
+        layers = _far_layers(job, batches)
     measures = _measures(job, name, path)
     part = job.data.part if job.data else None
     plain, kind = _size(job.plain), str(job.options.quantize)

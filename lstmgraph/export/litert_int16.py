@@ -17,11 +17,15 @@ from tensorflow.lite.python.optimize import calibrator
 from lstmgraph.export.flatbuffer import changed, drop_unused_codes, share_buffers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from lstmgraph.export.samples import Arrays
 
 COMPARISONS = ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
+
+LIMITING = ("MINIMUM", "MAXIMUM")
+LARGEST = 2**15 - 1
+"""The largest number of values in int16, which are as wide below zero."""
 
 
 def in_int16(content: bytes, calibration: Callable[[], Iterable[Arrays]]) -> bytes:
@@ -35,6 +39,8 @@ def in_int16(content: bytes, calibration: Callable[[], Iterable[Arrays]]) -> byt
         calibration: yields batches of the file's inputs, by name, which show ranges.
     """
     own = changed(changed(content, _give_integers_ranges), _replace_operators)
+    limits: dict[bytes, np.ndarray] = {}
+    changed(own, lambda model, schema: limits.update(_limits(model, schema)))
     with warnings.catch_warnings():  # of TensorFlow about its own calls
         warnings.simplefilter("ignore", UserWarning)
         own = calibrator.add_intermediate_tensors(own)
@@ -46,6 +52,7 @@ def in_int16(content: bytes, calibration: Callable[[], Iterable[Arrays]]) -> byt
             activations_type=tf.int16,
             bias_type=tf.int64,
         )
+    made = changed(made, lambda model, schema: _keep_limits(model, schema, limits))
     return changed(made, lambda model, _: share_buffers(model))
 
 
@@ -55,16 +62,46 @@ def _give_integers_ranges(model: Any, schema: Any) -> None:
     The quantizer leaves them as they are, but asks for one: ``FillQuantizationParams`` in
     ``toco_legacy/quantize_model.cc`` forgets that comparisons are not quantized to int16.
     """
-    compared = {getattr(schema.BuiltinOperator, kind) for kind in COMPARISONS}
     for graph in model.subgraphs:
-        for operator in graph.operators:
-            if model.operatorCodes[operator.opcodeIndex].builtinCode not in compared:
+        for tensor in _inputs_of(model, graph, schema, COMPARISONS):
+            if tensor.type != schema.TensorType.FLOAT32:
+                tensor.quantization = tensor.quantization or schema.QuantizationParametersT()
+                tensor.quantization.min = np.zeros(1, np.float32)
+                tensor.quantization.max = np.ones(1, np.float32)
+
+
+def _limits(model: Any, schema: Any) -> Iterator[tuple[bytes, np.ndarray]]:
+    """Yield the constants of MINIMUM and MAXIMUM in float32, by the names of their tensors."""
+    for graph in model.subgraphs:
+        for tensor in _inputs_of(model, graph, schema, LIMITING):
+            data = model.buffers[tensor.buffer].data
+            if data is not None and tensor.type == schema.TensorType.FLOAT32:
+                yield tensor.name, np.asarray(data, np.uint8).view(np.float32)
+
+
+def _keep_limits(model: Any, schema: Any, limits: Mapping[bytes, np.ndarray]) -> None:
+    """Store limits beyond the range of values as its ends.
+
+    The quantizer's own rounding overflows where one is 2^31 units away (``SymmetricQuantizeTensor``
+    in ``quantization_utils.cc``): a minimum with 1e6 became one with the lowest number.
+    """
+    for graph in model.subgraphs:
+        for tensor in _inputs_of(model, graph, schema, LIMITING):
+            if tensor.type != schema.TensorType.INT16 or tensor.name not in limits:
                 continue
-            for tensor in (graph.tensors[number] for number in operator.inputs):
-                if tensor.type != schema.TensorType.FLOAT32:
-                    tensor.quantization = tensor.quantization or schema.QuantizationParametersT()
-                    tensor.quantization.min = np.zeros(1, np.float32)
-                    tensor.quantization.max = np.ones(1, np.float32)
+            units = np.round(limits[tensor.name].astype(np.float64) / tensor.quantization.scale)
+            buffer = schema.BufferT()
+            buffer.data = np.clip(units, -LARGEST, LARGEST).astype(np.int16).view(np.uint8)
+            model.buffers.append(buffer)
+            tensor.buffer = len(model.buffers) - 1
+
+
+def _inputs_of(model: Any, graph: Any, schema: Any, kinds: Iterable[str]) -> Iterator[Any]:
+    """Yield the tensors that operators of some kinds read."""
+    wanted = {getattr(schema.BuiltinOperator, kind) for kind in kinds}
+    for operator in graph.operators:
+        if model.operatorCodes[operator.opcodeIndex].builtinCode in wanted:
+            yield from (graph.tensors[number] for number in operator.inputs)
 
 
 def _replace_operators(model: Any, schema: Any) -> None:

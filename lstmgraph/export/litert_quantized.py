@@ -33,6 +33,8 @@ EMPTY = 1e-7
 """The unit of values up to which nothing but zeros was seen."""
 CELL = 2.0**-15
 """The unit of cell states in int16 whose largest is 1."""
+CLIPPED, WIDEST = 16 * CELL, 64 * CELL
+"""The unit where the converter clipped cell states, and that of the most that LiteRT takes."""
 BIAS = 2
 """The place of the bias among the inputs of operators that multiply by weights."""
 
@@ -108,11 +110,15 @@ def _widen_cells(model: Any, schema: Any) -> None:
     The range is a power of two, and LiteRT's kernel leaves out the tanh of numbers in a smaller
     one (``PortableApplyTanh`` in ``kernels/internal/reference/portable_tensor_utils.cc``;
     ai-edge-litert 2.3). The converter writes those where all cell states are small.
+
+    It also clips states at 10 while it looks for ranges, so that one of 16 can mean more: then it
+    becomes 64, the widest that the same function knows.
     """
     for graph, operator in _lstms(model, schema):
         cell = graph.tensors[operator.inputs[C]]
         if cell.type == schema.TensorType.INT16:
-            cell.quantization.scale = np.maximum(cell.quantization.scale, np.float32(CELL))
+            unit = np.maximum(cell.quantization.scale, np.float32(CELL))
+            cell.quantization.scale = np.where(unit < CLIPPED, unit, np.float32(WIDEST))
 
 
 def _lstms(model: Any, schema: Any) -> Iterator[tuple[Any, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.machine.machine import keras_backend
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FLOATS_LITERT_LACKS = frozenset({"float16", "bfloat16", "float64"})
 """Measured with ai-edge-litert 2.3: FULLY_CONNECTED and others do not exist in these."""
+ADAPTIVE = re.compile(r"Adaptive(Average|Max)Pooling(\dD)")
 POLICIES_LITERT_LACKS = frozenset({"mixed_float16", "mixed_bfloat16", "float64"})
 
 
@@ -65,6 +67,8 @@ def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
     if name in (*OF_LITERT, SAVED_MODEL) and keras_backend() != "tensorflow":
         yield _tensorflows_own(FORMATS[name].title, keras_backend())
         return
+    if name in (*OF_LITERT, SAVED_MODEL):
+        yield from _whole_windows(FORMATS[name].title, compiled.graph)
     if name in OF_LITERT:
         yield from _litert_dtypes(compiled)
         yield from _litert_folds(compiled.graph)
@@ -126,6 +130,31 @@ def _dtype_policy(
         hint += "; the weights are float32 already"
     message = f"LiteRT computes in float32, but {what} asks for {policy}"
     return ExportMistake("L801", path, message, hint)
+
+
+def _whole_windows(title: str, graph: Graph) -> Iterator[ExportMistake]:
+    """Yield adaptive pooling to one value along an axis.
+
+    Keras 3.15 also pools by windows of one step more than it needs, which TensorFlow computes at
+    once but does not trace where they are longer than the axis (``compute_adaptive_pooling_window_
+    sizes`` in ``keras/src/backend/common/backend_utils.py``).
+    """
+    for node in graph.nodes:
+        pooled = ADAPTIVE.match(node.op)
+        asked = node.arguments.get("output_size")
+        wanted = asked if isinstance(asked, list | tuple) else [asked]
+        if pooled and 1 in wanted:
+            kind, dims = pooled[1].lower(), pooled[2].lower()
+            hint = f"use `{kind}_pooling{dims}` with a `pool_size` of the whole axis"
+            if set(wanted) == {1}:
+                hint = f"use `global_{kind}_pooling{dims}` with `keepdims: true`"
+            yield ExportMistake(
+                "L801",
+                (*node.path, "output_size"),
+                f"{title} holds what Keras traces, but not adaptive pooling to a size of 1, as "
+                f"'{node.name}' ({node.op}) does: its windows would be longer than the input",
+                hint,
+            )
 
 
 def _litert_folds(graph: Graph) -> Iterator[ExportMistake]:
