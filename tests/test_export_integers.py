@@ -235,6 +235,39 @@ def test_squares_and_sums_in_int16(tmp_path) -> None:
         assert check.mean_difference < 2e-3 * check.greatest_value, check.name
 
 
+DENSE = """
+inputs: {x: {shape: [32]}}
+layers:
+  shown: {type: dense, input: x, units: 6}
+outputs: {y: shown}
+runtime: {seed: 7}
+training: {loss: mse}
+"""
+
+
+@pytest.mark.slow
+def test_biases_make_up_for_rounded_weights_in_int16(tmp_path) -> None:
+    """What rounding takes from the sums on average is computed by NumPy, in float64."""
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in an extra
+
+    recipe, model = built(DENSE)
+    x = random.uniform(1, 2, (60, 32)).astype("float32")
+    report = recipe.export(
+        *(model, tmp_path),
+        format="litert",
+        quantize="int16x8",
+        data={"x": x, "y": np.zeros((60, 6), "float32")},
+    )
+    kernel = np.asarray(model.get_weights()[0], "float64")
+    unit = np.abs(kernel).max(0) / 127
+    lost = (x @ (kernel - np.round(kernel / unit) * unit)).mean(0)
+    run = Interpreter(model_content=report.path.read_bytes()).get_signature_runner()
+    found = np.concatenate([run(x=row[None])["y"] for row in x])
+    off = (found - x.astype("float64") @ kernel).mean(0)
+    assert np.abs(lost).max() > 0.01
+    np.testing.assert_allclose(off, 0, atol=0.1 * np.abs(lost).max())
+
+
 SMALL = """
 inputs: {x: {shape: [20, 4]}}
 layers:

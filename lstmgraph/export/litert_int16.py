@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow.lite.python.optimize import calibrator
 
 from lstmgraph.export.flatbuffer import changed, drop_unused_codes, share_buffers
+from lstmgraph.export.litert_biases import with_corrected_biases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,7 +39,8 @@ def in_int16(content: bytes, calibration: Callable[[], Iterable[Arrays]]) -> byt
         content: the file.
         calibration: yields batches of the file's inputs, by name, which show ranges.
     """
-    own = changed(changed(content, _give_integers_ranges), _replace_operators)
+    own = with_corrected_biases(content, calibration())
+    own = changed(changed(own, _give_integers_ranges), _replace_operators)
     limits: dict[bytes, np.ndarray] = {}
     changed(own, lambda model, schema: limits.update(_limits(model, schema)))
     with warnings.catch_warnings():  # of TensorFlow about its own calls

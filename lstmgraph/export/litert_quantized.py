@@ -13,8 +13,10 @@ from lstmgraph.compiler.named_nodes import named_node
 from lstmgraph.compiler.passes.kernels import zeroes_wrong_steps
 from lstmgraph.export.flatbuffer import changed, finished
 from lstmgraph.export.formats import kept_from
+from lstmgraph.export.litert_biases import BIAS
 from lstmgraph.export.litert_int16 import in_int16
 from lstmgraph.export.litert_tensors import read_subgraphs
+from lstmgraph.export.litert_values import Recorder
 from lstmgraph.export.micro import check_device
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.quantization import FLOAT16, INT8, INT16X8, quantization_of
@@ -35,8 +37,6 @@ CELL = 2.0**-15
 """The unit of cell states in int16 whose largest is 1."""
 CLIPPED, WIDEST = 16 * CELL, 64 * CELL
 """The unit where the converter clipped cell states, and that of the most that LiteRT takes."""
-BIAS = 2
-"""The place of the bias among the inputs of operators that multiply by weights."""
 
 
 def converted(converter: Any, job: ExportJob) -> bytes:
@@ -223,8 +223,8 @@ def layer_errors(job: ExportJob, batches: Sequence[Arrays]) -> list[LayerError]:
     of its values, of the last tensor of the layer that both files have.
     """
     files = (_named(job.plain, kind) for kind in ("quantized", "plain"))
-    found, plain = (_Recorder(each.read_bytes()) for each in files)
-    names = [name for name in plain.names if name in set(found.names)]
+    found, plain = (Recorder(each.read_bytes()) for each in files)
+    names = [name for name in plain.tensors if name in found.tensors]
     off, size = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
     for batch in batches:
         ours, theirs = plain.values(batch, names), found.values(batch, names)
@@ -239,39 +239,3 @@ def layer_errors(job: ExportJob, batches: Sequence[Arrays]) -> list[LayerError]:
             error = float(np.sqrt(off[name] / size[name]))
             layers[node.layer] = LayerError(node.layer, error)
     return sorted(layers.values(), key=lambda each: -each.error)
-
-
-class _Recorder:
-    """Runs a file and keeps the float values of every tensor of its main graph."""
-
-    def __init__(self, content: bytes) -> None:
-        from ai_edge_litert.interpreter import (  # noqa: PLC0415 - in an extra
-            Interpreter,
-            OpResolverType,
-        )
-
-        self.interpreter = Interpreter(
-            model_content=content,
-            experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        self.runner = self.interpreter.get_signature_runner()
-        graph = read_subgraphs(content)[0]
-        self.tensors = {
-            graph.tensors[number].name: (number, graph.tensors[number])
-            for operator in graph.operators
-            for number in operator.outputs
-            if graph.tensors[number].scale is not None or graph.tensors[number].dtype == "FLOAT32"
-        }
-        self.names = list(self.tensors)
-
-    def values(self, batch: Arrays, names: Sequence[str]) -> Arrays:
-        """Return the values of tensors with these names for a batch, by name, in float64."""
-        self.runner(**batch)
-        return dict(self._read(names))
-
-    def _read(self, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        for name in names:
-            number, tensor = self.tensors[name]
-            stored = self.interpreter.get_tensor(number).astype("float64")
-            yield name, (stored - tensor.zero_point) * (tensor.scale or 1.0)

@@ -1,0 +1,115 @@
+"""Make up for rounded weights by the biases of a LiteRT file.
+
+What rounding weights (out, in) to W' takes from an operator's sums is ``(W - W') x``. Its mean over
+the inputs x that data shows goes into the bias, and the rest is noise of both signs. Source: Nagel
+et al., Data-Free Quantization Through Weight Equalization and Bias Correction (2019), section 4.2.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmgraph.export.flatbuffer import changed
+from lstmgraph.export.litert_values import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lstmgraph.export.samples import Arrays
+
+BIAS = 2
+"""The place of the bias among the inputs of an operator."""
+NONE = -1
+"""The number of a tensor that is not there."""
+MOST = 127
+"""The largest weight in int8, which is as large below zero."""
+
+
+def with_corrected_biases(content: bytes, batches: Iterable[Arrays]) -> bytes:
+    """Return a file in float32 whose biases make up for weights that will be in int8.
+
+    Those of FULLY_CONNECTED are changed, which LiteRT quantizes row by row of the weights. A bias
+    that several operators read stays: each reads it in units of its own.
+
+    Args:
+        content: the file.
+        batches: the file's inputs, by name.
+    """
+    return changed(content, lambda model, schema: _Biases(model, schema).correct(content, batches))
+
+
+class _Biases:
+    def __init__(self, model: Any, schema: Any) -> None:
+        self.model, self.schema = model, schema
+        self.graph = model.subgraphs[0]
+
+    def correct(self, content: bytes, batches: Iterable[Arrays]) -> None:
+        """Change the biases of the main graph."""
+        found = list(self._products())
+        means = _means(content, batches, [int(each.inputs[0]) for each in found]) if found else {}
+        for each in found:
+            values, weights, bias = map(int, each.inputs)
+            kernel = self._floats(weights)
+            lost = (kernel - _rounded(kernel)) @ means[values]
+            own = self._floats(bias) if bias != NONE else 0.0
+            each.inputs = [values, weights, self._constant(own + lost)]
+
+    def _products(self) -> Iterator[Any]:
+        """Yield the operators whose weights are constants, each with a bias of its own or none."""
+        kind = self.schema.BuiltinOperator.FULLY_CONNECTED
+        reads = Counter(int(number) for each in self.graph.operators for number in each.inputs)
+        for operator in self.graph.operators:
+            if self.model.operatorCodes[operator.opcodeIndex].builtinCode == kind:
+                operator.inputs = [*operator.inputs, NONE][:3]
+                _, weights, bias = operator.inputs
+                own = weights if bias == NONE else bias
+                if reads[own] == 1 and self._is_constant(weights) and self._is_constant(own):
+                    yield operator
+
+    def _is_constant(self, number: int) -> bool:
+        tensor = self.graph.tensors[number]
+        is_float = tensor.type == self.schema.TensorType.FLOAT32
+        return is_float and self.model.buffers[tensor.buffer].data is not None
+
+    def _floats(self, number: int) -> np.ndarray:
+        tensor = self.graph.tensors[number]
+        data = np.asarray(self.model.buffers[tensor.buffer].data, np.uint8).view(np.float32)
+        return data.reshape(tensor.shape).astype(np.float64)
+
+    def _constant(self, values: np.ndarray) -> int:
+        tensor, buffer = self.schema.TensorT(), self.schema.BufferT()
+        buffer.data = values.astype(np.float32).view(np.uint8)
+        self.model.buffers.append(buffer)
+        tensor.shape, tensor.type = list(values.shape), self.schema.TensorType.FLOAT32
+        tensor.buffer = len(self.model.buffers) - 1
+        tensor.name = f"bias/{tensor.buffer}".encode()
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+
+def _means(
+    content: bytes, batches: Iterable[Arrays], numbers: Iterable[int]
+) -> dict[int, np.ndarray]:
+    """Return the mean of tensors along their last axis, by their numbers."""
+    recorder = Recorder(content)
+    sums: dict[int, Any] = dict.fromkeys(numbers, 0.0)
+    rows = dict.fromkeys(sums, 0)
+    for batch in batches:
+        recorder.runner(**batch)
+        for number in sums:
+            values = recorder.stored(number)
+            values = values.reshape(-1, values.shape[-1])
+            sums[number] += values.sum(0)
+            rows[number] += len(values)
+    return {number: total / max(rows[number], 1) for number, total in sums.items()}
+
+
+def _rounded(kernel: np.ndarray) -> np.ndarray:
+    """Return weights (out, in) as int8 holds them, each row in multiples of one number."""
+    unit = np.abs(kernel).max(axis=1, keepdims=True) / MOST
+    unit[unit == 0] = 1.0
+    rounded: np.ndarray = np.round(kernel / unit) * unit
+    return rounded
