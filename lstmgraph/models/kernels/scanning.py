@@ -74,8 +74,8 @@ def late(tensors: Sequence[Tensor], gradient: Tensor) -> list[Tensor]:
     """Return `tensors`, from which XLA computes nothing before `gradient` is there.
 
     Else it would compute the factors of a gradient right after a loop, and keep them while other
-    layers run. It removes barriers before it orders operations, so here zero is added to them, of
-    which XLA does not know that it is zero.
+    layers run. An optimization barrier changes nothing of that, so zero is added to them, of which
+    XLA does not know that it is zero.
     """
     above = tf.reduce_any(gradient > tf.constant(math.inf, gradient.dtype))
     return [tensor + tf.cast(above, tensor.dtype) for tensor in tensors]
