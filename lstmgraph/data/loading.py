@@ -290,7 +290,7 @@ def _check_sizes(parts: Parts, split: DataSplit, timeline: Timeline, problems: P
         if not len(train) or not len(validation):
             use = _USE[VALIDATION] if len(train) else _USE[TRAIN]
             uses.append(f"{use} in fold {number}")
-    steps = int((timeline.end - timeline.first).max())
+    steps = int((timeline.end - timeline.first).max(initial=1))
     span = "" if steps == 1 else f"; the targets of one example span {steps} steps"
     if len(empty) > 1 and len(empty) == sum(map(bool, wanted.values())):  # one cause for all
         count = counted(len(timeline), "example")
