@@ -43,9 +43,9 @@ CASES = (
         *("next-frame", "japanese_vowels.parquet", "mae", "inputs.frames.shape=[12, 12]"),
     ),
     Case(
-        "next-frame, which begins with zeros",
+        "next-frame, the speaker among the inputs",
         *("next-frame", "japanese_vowels.parquet", "mae", "inputs.frames.shape=[12, 12]"),
-        ("layers.reader.initial_state=zeros", "layers.next_frame.input=[reader, voice]"),
+        ("layers.reader.initial_state=zeros", "layers.reader.input=[frames, voice]"),
     ),
 )
 

@@ -174,6 +174,24 @@ def test_wrong_ranges_are_found_and_the_layers_named(dense, tmp_path) -> None:
     assert report.quantized.layers[0].error > 0.1
 
 
+LOOP = """
+inputs: {x: {shape: [time], dtype: int32}}
+layers:
+  word: {type: embedding, input: x, input_dim: 9, output_dim: 4, mask_zero: true}
+  reader: {type: gru, input: word, units: 4, bidirectional: true}
+outputs: {y: reader}
+runtime: {seed: 7}
+"""
+
+
+@pytest.mark.slow
+def test_layers_that_are_off_are_named_beside_values_that_litert_has_freed(tmp_path) -> None:
+    """The states of loops, whose sizes are open, were read all the same: a traceback."""
+    recipe = load(LOOP, "loop")
+    with pytest.raises(RecipeError, match=r"L803.*by .* on average"):
+        recipe.export(*(recipe.build(), tmp_path), format="litert", quantize="float16", tolerance=0)
+
+
 def test_data_that_does_not_fit_is_refused(dense, tmp_path) -> None:
     recipe, model = dense
     with pytest.raises(DataError):

@@ -8,6 +8,7 @@ et al., Data-Free Quantization Through Weight Equalization and Bias Correction (
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,8 @@ class _Biases:
         means = _means(content, batches, [int(each.inputs[0]) for each in found]) if found else {}
         for each in found:
             values, weights, bias = map(int, each.inputs)
+            if values not in means:
+                continue
             kernel = self._floats(weights)
             lost = (kernel - _rounded(kernel)) @ means[values]
             own = self._floats(bias) if bias != NONE else 0.0
@@ -93,18 +96,22 @@ class _Biases:
 def _means(
     content: bytes, batches: Iterable[Arrays], numbers: Iterable[int]
 ) -> dict[int, np.ndarray]:
-    """Return the mean of tensors along their last axis, by their numbers."""
+    """Return the mean of tensors along their last axis, by their numbers.
+
+    LiteRT frees some whose size is open, which are left out.
+    """
     recorder = Recorder(content)
     sums: dict[int, Any] = dict.fromkeys(numbers, 0.0)
-    rows = dict.fromkeys(sums, 0)
+    rows: Counter[int] = Counter()
     for batch in batches:
         recorder.runner(**batch)
         for number in sums:
-            values = recorder.stored(number)
-            values = values.reshape(-1, values.shape[-1])
-            sums[number] += values.sum(0)
-            rows[number] += len(values)
-    return {number: total / max(rows[number], 1) for number, total in sums.items()}
+            with suppress(ValueError):  # "Tensor data is null"
+                values = recorder.stored(number)
+                values = values.reshape(-1, values.shape[-1])
+                sums[number] += values.sum(0)
+                rows[number] += len(values)
+    return {number: sums[number] / count for number, count in rows.items() if count}
 
 
 def _rounded(kernel: np.ndarray) -> np.ndarray:

@@ -228,7 +228,7 @@ def layer_errors(job: ExportJob, batches: Sequence[Arrays]) -> list[LayerError]:
     off, size = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
     for batch in batches:
         ours, theirs = plain.values(batch, names), found.values(batch, names)
-        for name in names:
+        for name in ours.keys() & theirs.keys():
             if ours[name].shape == theirs[name].shape:
                 off[name] += float(((ours[name] - theirs[name]) ** 2).sum())
                 size[name] += float((ours[name] ** 2).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lstmgraph.export.litert_tensors import read_subgraphs
@@ -39,12 +40,16 @@ class Recorder:
         """By name, what operators compute in float32, or in multiples of one number."""
 
     def values(self, batch: Arrays, names: Iterable[str]) -> Arrays:
-        """Return the values of tensors with these names for a batch, by name, in float64."""
+        """Return the values of tensors with these names for a batch, by name, in float64.
+
+        LiteRT frees some whose size is open, which are left out.
+        """
         self.runner(**batch)
         found = {}
         for name in names:
             number, tensor = self.tensors[name]
-            found[name] = (self.stored(number) - tensor.zero_point) * (tensor.scale or 1.0)
+            with suppress(ValueError):  # "Tensor data is null"
+                found[name] = (self.stored(number) - tensor.zero_point) * (tensor.scale or 1.0)
         return found
 
     def stored(self, number: int) -> np.ndarray:
