@@ -385,6 +385,16 @@ def test_what_a_microcontroller_lacks_is_refused_at_the_layer(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
+def test_the_help_for_a_mask_on_a_microcontroller_is_not_another_quantization(tmp_path) -> None:
+    masked = RECURRENT.replace("{x: {shape: [time", "{n: {shape: [], dtype: int32}, x: {shape: [8")
+    recipe = load(masked.replace("lstm, input: x", "gru, input: x, mask: {lengths: n}"), "small")
+    with pytest.raises(RecipeError) as caught:
+        recipe.export(recipe.build(), tmp_path, format="litert", device="microcontroller")
+    hints = {each.hint for each in caught.value.diagnostics if "not in bool" in each.message}
+    assert hints == {"leave out the mask that it is of, or use another layer"}
+
+
 def test_the_table_of_operators_says_where_it_is_from() -> None:
     table = json.loads(micro.TABLE.read_text("utf-8"))
     assert len(table["source"]["commit"]) == 40

@@ -70,10 +70,18 @@ def _reasons(graph: Subgraph, operator: Operator) -> Iterator[tuple[str, str]]:
         able = " and ".join(each.lower() for each in dtypes)
         yield (
             f"computes {operator.kind} in {able}, not in {output.dtype.lower()}",
-            "choose another --quantize, or another layer",
+            _other_numbers(output.dtype),
         )
     if output.is_open:
         yield "needs fixed sizes", "give the inputs fixed sizes, such as `shape: [29, 12]`"
+
+
+def _other_numbers(dtype: str) -> str:
+    """Return what else would make a layer do without an operator in `dtype`."""
+    if dtype == "BOOL":
+        return "leave out the mask that it is of, or use another layer"
+    is_of_values = dtype in {"FLOAT32", "FLOAT16", "INT8", "INT16"}
+    return "choose another --quantize, or another layer" if is_of_values else "use another layer"
 
 
 def _mistake(
