@@ -29,12 +29,12 @@ COMPILE_LAYER_SECONDS = 0.1
 """What one shape takes to compile: a part for each model, and one for each recurrent layer."""
 MOST_PRODUCTS = 1 << 20
 MOST_FUSED_PRODUCTS = 1 << 25
-"""Multiplications of a recurrent layer in a time step, in Keras's loop, where XLA is slower if there
-are more, and in the fused one, which was measured up to 17 million."""
+"""Multiplications of a recurrent layer in a time step: in Keras's loop, where XLA is slower if
+there are more, and in the fused one, which was measured up to 17 million."""
 MOST_FUSED_NUMBERS = 1 << 12
 """Numbers of a state, (batch, units), in the fused loop: XLA computes a step on one core, and
-TensorFlow on several. With 4096 (2 layers of 128 or 256 units), a training step takes 0.25 to 0.4 of
-one with Keras's loop; with 8192, 0.6 to 1.25."""
+TensorFlow on several. With 4096 (2 layers of 128 or 256 units), a training step takes 0.25 to 0.4
+of one with Keras's loop; with 8192, 0.6 to 1.25."""
 PRODUCTS_A_SECOND = 1e10
 AT_ONCE_SECONDS = 0.3
 MOST_AT_ONCE = 32
