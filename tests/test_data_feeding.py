@@ -127,9 +127,7 @@ def test_batches_hold_what_the_examples_do(in_memory: int) -> None:
 
 @pytest.mark.tensorflow("only its trainings take batches from tensors")
 @pytest.mark.parametrize("drop_last", [False, True])
-def test_a_training_takes_the_same_batches_and_makes_no_iterator_of_the_examples(
-    drop_last: bool,
-) -> None:
+def test_batches_from_tensors_are_those_of_the_dataset(drop_last: bool) -> None:
     import tensorflow as tf  # noqa: PLC0415 - as its datasets are
 
     feed = part(data__sample_weight={"columns": ["promo"]}).as_keras(8, seed=1, drop_last=drop_last)

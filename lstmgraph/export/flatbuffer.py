@@ -48,6 +48,24 @@ def changed(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
     return bytes(builder.Output())
 
 
+def add_buffer(model: Any, schema: Any, data: np.ndarray) -> int:
+    """Add the bytes of an array to a file's objects, and return the number of their buffer."""
+    buffer = schema.BufferT()
+    buffer.data = data.view(np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
+
+
+def add_constant(model: Any, graph: Any, schema: Any, values: np.ndarray) -> int:
+    """Add a constant in float32 to a graph, and return the number of its tensor."""
+    tensor = schema.TensorT()
+    tensor.shape, tensor.type = list(values.shape), schema.TensorType.FLOAT32
+    tensor.buffer = add_buffer(model, schema, values.astype(np.float32))
+    tensor.name = f"constant/{tensor.buffer}".encode()
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
 def _objects(content: bytes, schema: Any) -> Any:
     """Return the objects of a file, with empty arrays where it leaves some out."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.export.flatbuffer import changed
+from lstmgraph.export.flatbuffer import add_constant, changed
 from lstmgraph.export.litert_values import Recorder
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class _Biases:
             kernel = self._floats(weights)
             lost = (kernel - _rounded(kernel)) @ means[values]
             own = self._floats(bias) if bias != NONE else 0.0
-            each.inputs = [values, weights, self._constant(own + lost)]
+            corrected = add_constant(self.model, self.graph, self.schema, own + lost)
+            each.inputs = [values, weights, corrected]
 
     def _products(self) -> Iterator[Any]:
         """Yield the operators whose weights are constants, each with a bias of its own or none."""
@@ -81,16 +82,6 @@ class _Biases:
         tensor = self.graph.tensors[number]
         data = np.asarray(self.model.buffers[tensor.buffer].data, np.uint8).view(np.float32)
         return data.reshape(tensor.shape).astype(np.float64)
-
-    def _constant(self, values: np.ndarray) -> int:
-        tensor, buffer = self.schema.TensorT(), self.schema.BufferT()
-        buffer.data = values.astype(np.float32).view(np.uint8)
-        self.model.buffers.append(buffer)
-        tensor.shape, tensor.type = list(values.shape), self.schema.TensorType.FLOAT32
-        tensor.buffer = len(self.model.buffers) - 1
-        tensor.name = f"bias/{tensor.buffer}".encode()
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
 
 
 def _means(

@@ -14,7 +14,13 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.optimize import calibrator
 
-from lstmgraph.export.flatbuffer import changed, drop_unused_codes, share_buffers
+from lstmgraph.export.flatbuffer import (
+    add_buffer,
+    add_constant,
+    changed,
+    drop_unused_codes,
+    share_buffers,
+)
 from lstmgraph.export.litert_biases import with_corrected_biases
 
 if TYPE_CHECKING:
@@ -92,10 +98,8 @@ def _keep_limits(model: Any, schema: Any, limits: Mapping[bytes, np.ndarray]) ->
             if tensor.type != schema.TensorType.INT16 or tensor.name not in limits:
                 continue
             units = np.round(limits[tensor.name].astype(np.float64) / tensor.quantization.scale)
-            buffer = schema.BufferT()
-            buffer.data = np.clip(units, -LARGEST, LARGEST).astype(np.int16).view(np.uint8)
-            model.buffers.append(buffer)
-            tensor.buffer = len(model.buffers) - 1
+            kept = np.clip(units, -LARGEST, LARGEST).astype(np.int16)
+            tensor.buffer = add_buffer(model, schema, kept)
 
 
 def _inputs_of(model: Any, graph: Any, schema: Any, kinds: Iterable[str]) -> Iterator[Any]:
@@ -189,11 +193,4 @@ class _Parts:
         return len(self.graph.tensors) - 1
 
     def _constant(self, value: float) -> int:
-        tensor, buffer = self.schema.TensorT(), self.schema.BufferT()
-        buffer.data = np.array([value], np.float32).view(np.uint8)
-        self.model.buffers.append(buffer)
-        tensor.shape, tensor.type = [1], self.schema.TensorType.FLOAT32
-        tensor.buffer = len(self.model.buffers) - 1
-        tensor.name = f"constant/{tensor.buffer}".encode()
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
+        return add_constant(self.model, self.graph, self.schema, np.array([value]))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from lstmgraph.compiler.machine.litert import RECURRENT, litert_calls
 from lstmgraph.compiler.named_nodes import named_node
 from lstmgraph.compiler.passes.kernels import zeroes_wrong_steps
-from lstmgraph.export.flatbuffer import changed, finished
+from lstmgraph.export.flatbuffer import add_buffer, changed, finished
 from lstmgraph.export.formats import kept_from
 from lstmgraph.export.litert_biases import BIAS
 from lstmgraph.export.litert_int16 import in_int16
@@ -169,11 +169,8 @@ def _fit_bias(model: Any, graph: Any, operator: Any, grown: float, schema: Any) 
     bias = graph.tensors[operator.inputs[BIAS]]
     if bias.type != schema.TensorType.INT32 or bias.quantization is None:
         return
-    buffer = schema.BufferT()
     old = np.asarray(model.buffers[bias.buffer].data, np.uint8).view(np.int32)
-    buffer.data = np.round(old / grown).astype(np.int32).view(np.uint8)
-    model.buffers.append(buffer)
-    bias.buffer = len(model.buffers) - 1
+    bias.buffer = add_buffer(model, schema, np.round(old / grown).astype(np.int32))
     bias.quantization.scale = (np.asarray(bias.quantization.scale) * grown).astype(np.float32)
 
 
