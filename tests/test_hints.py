@@ -33,8 +33,8 @@ PAGE = re.compile(
 )
 COMMAND = re.compile(r"`lstmgraph ([a-z][a-z-]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-OTHERS = {"--head", "--no-", "--ink", "--blue", "--pruned", "--hot", "--mix", "--share"}
-"""Variables of style sheets, and the beginning of an option."""
+OTHERS = {"--head", "--no-", "--ink", "--blue", "--pruned", "--hot", "--mix", "--share", "--xla"}
+"""Variables of style sheets, the beginning of an option, and flags of XLA."""
 
 
 def texts(path: Path) -> Iterator[str]:
