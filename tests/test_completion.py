@@ -13,7 +13,7 @@ import pytest
 import typer
 from started import Started
 
-from lstmgraph.cli import app
+from lstmgraph.cli import app, commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,6 +67,45 @@ def test_bash_takes_its_script(program: Program) -> None:
         check=True,
     )
     assert "lstmgraph" in found.stdout
+
+
+OWN = """
+import sys
+from lstmgraph.cli import main
+from lstmgraph.cli.commands import FUNCTIONS
+try:
+    main()
+finally:
+    every = {function.partition(":")[0] for function in FUNCTIONS.values()}
+    found = sorted(name for name in every if f"lstmgraph.cli.{name}" in sys.modules)
+    print(*found, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "modules"),
+    [
+        (["--version"], ""),
+        (["explain-code", "L101"], "codes"),
+        (["import", "--help"], "importing"),
+        (["frobnicate"], ""),
+    ],
+)
+def test_a_command_imports_its_own_module_alone(line: list[str], modules: str) -> None:
+    with Started("lstmgraph.cli") as started:
+        assert started.run(OWN, *line).stderr.splitlines()[-1] == modules
+
+
+def test_the_list_of_commands_reads_no_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = typer.main.get_group(app)
+    shown = [command.get_short_help_str(200) for command in group.commands.values()]
+    monkeypatch.setattr(commands, "_built", lambda name: pytest.fail(f"{name} is built"))
+    typer.main.get_group(app).main(["--help"], prog_name="lstmgraph", standalone_mode=False)
+    found = " ".join(capsys.readouterr().out.split())
+    assert len(shown) == 22
+    assert [text for text in shown if text not in found] == []
 
 
 @pytest.mark.slow

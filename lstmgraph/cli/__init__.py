@@ -9,22 +9,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from lstmgraph.cli import checks, editing, jobs, models, searches
-from lstmgraph.cli.auditing import audit
-from lstmgraph.cli.code import code
-from lstmgraph.cli.codes import explain_code
-from lstmgraph.cli.data import data
-from lstmgraph.cli.diff import diff
-from lstmgraph.cli.evaluating import evaluate
-from lstmgraph.cli.graph import graph
-from lstmgraph.cli.importing import import_
-from lstmgraph.cli.old_spellings import CommandWithOldSpellings
-from lstmgraph.cli.predicting import predict
-from lstmgraph.cli.printing import Commands, OutputError, say
-from lstmgraph.cli.shared import RECIPE_IS_WRONG
-from lstmgraph.cli.starting import init
+from lstmgraph.cli.commands import Commands
+from lstmgraph.cli.exit_codes import RECIPE_IS_WRONG
+from lstmgraph.cli.printing import OutputError, say
 from lstmgraph.cli.streams import discard_output, open_closed_streams
-from lstmgraph.cli.transfer import transfer
 
 app = typer.Typer(
     name="lstmgraph",
@@ -35,32 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-for command in (
-    checks.validate,
-    checks.explain,
-    graph,
-    diff,
-    models.build,
-    models.export,
-    code,
-    transfer,
-    audit,
-    jobs.train,
-    predict,
-    evaluate,
-    checks.space,
-    searches.tune,
-    searches.report,
-    data,
-    checks.schema,
-    explain_code,
-    init,
-    editing.fmt,
-    editing.migrate,
-):
-    app.command(cls=CommandWithOldSpellings)(command)
-app.command("import", cls=CommandWithOldSpellings)(import_)
 
 
 def _print_version(wanted: bool) -> None:

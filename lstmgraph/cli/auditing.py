@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmgraph.cli.exit_codes import RECIPE_IS_WRONG
 from lstmgraph.cli.output import CheckFormat, fail_model, print_report
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import RECIPE_IS_WRONG, named_model
+from lstmgraph.cli.shared import named_model
 from lstmgraph.cli.verbosity import Verbosity
 from lstmgraph.messages.errors import ModelFileError
 from lstmgraph.messages.rendering.checked import CheckedFile

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmgraph.cli.exit_codes import RECIPE_IS_WRONG
 from lstmgraph.cli.output import fail_model
 from lstmgraph.cli.printing import hand_over, print_json, say
 from lstmgraph.cli.shared import (
-    RECIPE_IS_WRONG,
     Force,
     Format,
     OutputFormat,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmgraph.cli.exit_codes import RECIPE_IS_WRONG
 from lstmgraph.cli.output import fail_model
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import (
-    RECIPE_IS_WRONG,
     Force,
     Format,
     OutputFormat,

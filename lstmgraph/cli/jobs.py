@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lstmgraph.cli.exit_codes import INTERRUPTED, RECIPE_IS_WRONG
 from lstmgraph.cli.printing import print_json, say, say_table
 from lstmgraph.cli.progress import epochs_shown
 from lstmgraph.cli.shared import (
-    INTERRUPTED,
-    RECIPE_IS_WRONG,
     Format,
     Fresh,
     OutputFormat,

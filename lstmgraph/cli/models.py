@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from lstmgraph.cli.build_files import BuildFiles, build_files, write_build
+from lstmgraph.cli.exit_codes import RECIPE_IS_WRONG
 from lstmgraph.cli.export_files import ExportRequest, ExportRequestError
 from lstmgraph.cli.printing import print_json, say, say_table
 from lstmgraph.cli.shared import (
     MODEL_HELP,
-    RECIPE_IS_WRONG,
     WEIGHTS_HELP,
     Force,
     Format,

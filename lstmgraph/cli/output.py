@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from lstmgraph.cli.exit_codes import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import (
-    COMMAND_LINE_IS_WRONG,
-    RECIPE_IS_WRONG,
-    Format,
-    fail_with,
-    listed,
-    reason,
-)
+from lstmgraph.cli.shared import Format, fail_with, listed, reason
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
 from lstmgraph.messages.rendering.checked import CheckedFile, summary
 from lstmgraph.messages.rendering.printable import printable

@@ -10,21 +10,12 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
-from lstmgraph.messages.rendering.printable import printable, printable_lines
+from lstmgraph.messages.rendering.printable import printable_lines
 from lstmgraph.messages.tables import fitted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-LONGEST_HELP = 200
-"""The most characters that a command has in the list of commands."""
 
 
 class OutputError(Exception):
@@ -75,34 +66,3 @@ def hand_over(text: str | bytes) -> None:
 def print_json(value: Any) -> None:
     """Print one JSON value in ASCII; other characters are escaped, as JSON allows."""
     _print(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
-
-
-class Commands(TyperGroup):
-    """The commands. Typer's messages on a wrong command line repeat it, so are made printable."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the commands with their whole first sentences, folded to the terminal."""
-        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        rows = [(name, each.get_short_help_str(LONGEST_HELP)) for name, each in commands if each]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
-
-    def make_context(self, info_name: str | None, *args: Any, **extra: Any) -> Any:
-        """Read the group's own options; see Typer."""
-        with _printable_errors():
-            return super().make_context(printable(info_name or ""), *args, **extra)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Read a command's options and run it; see Typer."""
-        with _printable_errors():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _printable_errors() -> Iterator[None]:
-    try:
-        yield
-    except typer.TyperException as error:  # the base of all errors that Typer prints
-        if isinstance(getattr(error, "message", None), str):
-            error.message = printable_lines(error.message)
-        raise

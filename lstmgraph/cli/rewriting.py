@@ -11,8 +11,9 @@ import typer
 from lstmgraph.api import load
 from lstmgraph.authoring.editing.files import NotEditableError, edit_bytes, edit_file
 from lstmgraph.authoring.editing.formatting import UnsafeEditError
+from lstmgraph.cli.exit_codes import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG
 from lstmgraph.cli.printing import hand_over, say
-from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, print_mistakes
+from lstmgraph.cli.shared import print_mistakes
 from lstmgraph.cli.stdin import STDIN, STDIN_NAME, read_stdin
 from lstmgraph.compiler.load import compile_read
 from lstmgraph.language.text.document import decode_document

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmgraph.cli.exit_codes import INTERRUPTED, RECIPE_IS_WRONG
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.shared import (
-    INTERRUPTED,
-    RECIPE_IS_WRONG,
     Format,
     Fresh,
     OutputFormat,

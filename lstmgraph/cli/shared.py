@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from lstmgraph.api import Recipe, load
+from lstmgraph.cli.exit_codes import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG
 from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.stdin import is_stdin, read_stdin_document, shown_name
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 
     from lstmgraph.data.problems import DataProblem
     from lstmgraph.messages.diagnostics import Diagnostic
-
-RECIPE_IS_WRONG = 1
-COMMAND_LINE_IS_WRONG = 2
-INTERRUPTED = 130
-"""What shells give for Ctrl-C."""
 
 
 class Format(StrEnum):

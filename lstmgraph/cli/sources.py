@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Protocol
 
 import typer
 
+from lstmgraph.cli.exit_codes import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import COMMAND_LINE_IS_WRONG, RECIPE_IS_WRONG, Format, listed
+from lstmgraph.cli.shared import Format, listed
 from lstmgraph.compiler.machine.importing import quick_imports
 from lstmgraph.data.problems import DataError, as_lines
 

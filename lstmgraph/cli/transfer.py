@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from lstmgraph.cli.exit_codes import RECIPE_IS_WRONG
 from lstmgraph.cli.printing import print_json, say, say_table
 from lstmgraph.cli.shared import (
-    RECIPE_IS_WRONG,
     Force,
     Format,
     OutputFormat,
