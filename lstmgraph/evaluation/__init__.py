@@ -11,7 +11,8 @@ from lstmgraph.data.problems import Problems
 from lstmgraph.evaluation.evaluate import evaluate_predictions
 from lstmgraph.evaluation.evaluation import Evaluation
 from lstmgraph.evaluation.results import ClassResult, ColumnResult
-from lstmgraph.prediction import open_model, predict
+from lstmgraph.prediction import Predictions, open_model, predict
+from lstmgraph.prediction.loading import Request, load_query
 from lstmgraph.prediction.origins import ALL, check_origins
 
 if TYPE_CHECKING:
@@ -63,10 +64,9 @@ def evaluate(  # noqa: PLR0913 - each says one thing
     opened = open_model(model, recipe)
     name = opened.compiled.declaration.name
     if part == ALL:
-        if origins is None and _has_origins(opened):
-            origins = ALL
-        own: dict[str, Any] = {"origins": origins, "stride": stride, "batch_size": batch_size}
-        return evaluate_predictions(predict(opened, data, **own, with_targets=True), name, season)
+        request = Request(None, origins, ALL, stride, with_targets=True)
+        every = Predictions(opened, load_query(opened, data, request), batch_size)
+        return evaluate_predictions(every, name, season)
     loaded = _loaded(opened, data, part)
     examples = _thinned(loaded.parts[part], opened, origins, stride)
     found = predict(opened, examples, batch_size=batch_size)

@@ -64,5 +64,5 @@ def predict(  # noqa: PLR0913 - each says one thing
     """
     check_origins(origins, stride)
     opened = model if isinstance(model, OpenedModel) else open_model(model, recipe)
-    request = Request(future, origins, stride, part, with_targets)
+    request = Request(future, origins, None, stride, part, with_targets)
     return Predictions(opened, load_query(opened, data, request), batch_size)

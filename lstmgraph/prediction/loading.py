@@ -12,9 +12,9 @@ from lstmgraph.compiler.checks.data_needs import data_needs
 from lstmgraph.data.convert import convert
 from lstmgraph.data.examples import Examples
 from lstmgraph.data.fields import PerSeries, item_bytes
-from lstmgraph.data.loading import data_of_arrays
+from lstmgraph.data.loading import ALL, data_of_arrays
 from lstmgraph.data.problems import Problems
-from lstmgraph.data.sources import Given, Reader
+from lstmgraph.data.sources import Given, Reader, reporting
 from lstmgraph.data.store import Workspace
 from lstmgraph.data.table import key_of
 from lstmgraph.data.values import as_dtype, storage_dtype
@@ -23,7 +23,7 @@ from lstmgraph.language.declaration.data import HISTORY, STATIC, WINDOW, Columns
 from lstmgraph.prediction.ahead import with_calendar_ahead, without_calendar_ahead
 from lstmgraph.prediction.clock import Clock
 from lstmgraph.prediction.origins import WindowedTable
-from lstmgraph.prediction.tables import opened
+from lstmgraph.prediction.tables import with_future
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from lstmgraph.compiler.compile import CompiledRecipe
     from lstmgraph.data.fields import Field
     from lstmgraph.data.problems import DataProblem
+    from lstmgraph.data.sources import Loaded, Opened
+    from lstmgraph.data.table_files import TableFile
     from lstmgraph.data.values import Array
     from lstmgraph.data.windows import Places
     from lstmgraph.language.declaration.data import DataDeclaration, Window
@@ -45,6 +47,8 @@ class Request:
 
     future: Any = None
     origins: Origins = None
+    default_origins: Origins = None
+    """Those of windows where no origins are asked for."""
     stride: int = 1
     part: str | None = None
     with_targets: bool = False
@@ -110,18 +114,33 @@ def load_query(model: OpenedModel, source: Any, request: Request) -> Query:
     """
     data, needs = _declared(model, with_targets=request.with_targets)
     if isinstance(source, Examples):
+        _check_options("the data is a part that was loaded", request, Problems("the given part"))
         return _of_examples(source, needs, data)
     given = source if isinstance(source, Given) else Given(source, _name(source))
     problems = Problems(given.name)
-    _check_options(data, request, problems)
-    if data.is_table:
-        moments = moments_of(model.compiled, data)
-        query = _of_table(given.value, request, data, needs, moments, problems)
-    else:
-        query = _of_arrays(given.value, request, data, needs, problems)
+    ready = _required(needs) if request.with_targets else needs
+    reader = Reader(data, ready)
+    opened = reader.open(given.value, problems)
+    _check_options(_without_windows(data, opened), request, problems)
+    query = None
+    if opened is not None and opened.table is not None:
+        if request.part not in (None, ALL):
+            hint = "leave --part out; `evaluate` measures the parts of `split:`"
+            problems.add("D504", f"a table has no part '{request.part}'", hint)
+        query = _of_table(opened.table, request, data, needs, model.compiled, problems)
+    elif opened is not None:
+        with reporting(given.value, problems):
+            query = _of_arrays(reader.arrays(opened, problems), request, ready, problems)
     problems.raise_errors()
     assert query is not None
     return replace(query, warnings=problems.warnings)
+
+
+def _required(needs: Needs) -> Needs:
+    """Return the needs with every target."""
+    return replace(
+        needs, targets={n: replace(need, optional=False) for n, need in needs.targets.items()}
+    )
 
 
 def _name(source: Any) -> str:
@@ -158,21 +177,26 @@ def _declared(model: OpenedModel, *, with_targets: bool) -> tuple[DataDeclaratio
     )
 
 
-def _check_options(data: DataDeclaration, request: Request, problems: Problems) -> None:
-    window = data.window
-    if request.future is not None and (window is None or window.history is None):
+def _check_options(why: str, request: Request, problems: Problems) -> None:
+    """Report options that choose windows of a table where `why` tells that there are none."""
+    if why and request.future is not None:
+        problems.add("D503", f"a second table holds future rows, but {why}", "leave --future out")
+    if why and (request.origins is not None or request.stride != 1):
         problems.add(
             "D503",
-            "a second table holds future rows, but the recipe's data has no windows over rows",
-            "leave --future out",
-        )
-    if request.origins is not None and (window is None or window.history is None):
-        problems.add(
-            "D503",
-            "origins are those of windows, but the recipe's data has no windows over rows",
-            "leave --origins out: every row or series is predicted",
+            f"origins are those of windows, but {why}",
+            "leave --origins and --stride out: all that is given is predicted",
         )
     problems.raise_errors()
+
+
+def _without_windows(data: DataDeclaration, opened: Opened | None) -> str:
+    """Return why no windows are cut from what was opened; "" where they are."""
+    if data.is_table and opened is not None and opened.table is None:
+        return "the data holds ready inputs"
+    if data.window is None or data.window.history is None:
+        return "the recipe's data has no windows over rows"
+    return ""
 
 
 def moments_of(compiled: CompiledRecipe, data: DataDeclaration) -> dict[str, Array]:
@@ -198,14 +222,16 @@ def moments_of(compiled: CompiledRecipe, data: DataDeclaration) -> dict[str, Arr
 
 
 def _of_table(  # noqa: PLR0913, PLR0917 - what a query is made of
-    source: Any,
+    file: TableFile | None,
     request: Request,
     data: DataDeclaration,
     needs: Needs,
-    moments: Mapping[str, Array],
+    compiled: CompiledRecipe,
     problems: Problems,
 ) -> Query | None:
-    file = opened(source, request.future, data, problems)
+    moments = moments_of(compiled, data)
+    if file is not None and request.future is not None:
+        file = with_future(file, request.future, data, needs, problems)
     if file is None:
         return None
     targets = {
@@ -237,7 +263,7 @@ def _of_table(  # noqa: PLR0913, PLR0917 - what a query is made of
     if data.window is None:
         places = places_of(table, ROWS)
     else:
-        chosen = (request.origins, request.stride)
+        chosen = (request.origins or request.default_origins, request.stride)
         places = windowed.origins(*chosen, with_targets=request.with_targets, problems=problems)
         if not problems.errors:
             windowed.check_inputs(places, problems)
@@ -377,13 +403,8 @@ def _target(of: WindowedTable, entry: Columns, places: Places, *, is_ids: bool) 
 
 
 def _of_arrays(
-    source: Any, request: Request, data: DataDeclaration, needs: Needs, problems: Problems
+    parts: Mapping[str, Loaded], request: Request, needs: Needs, problems: Problems
 ) -> Query | None:
-    if request.with_targets:
-        needs = replace(
-            needs, targets={n: replace(need, optional=False) for n, need in needs.targets.items()}
-        )
-    parts = Reader(data, needs, None).read(source, problems)
     problems.found = [each for each in problems.found if each.code != "D206"]
     if not parts:
         return None
