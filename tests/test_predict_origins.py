@@ -182,7 +182,7 @@ data:
     ("text", "names", "says"),
     [
         (EVERY, ["past", "latest", "late", "ahead", "kind", "y"], "'past' has shape (9,), but"),
-        (EVERY, [f"test_{n}" for n in ("past", "latest", "late", "ahead", "kind")], "'past' has sh"),
+        (EVERY, [f"test_{n}" for n in ("past", "latest", "late", "ahead", "kind")], "'past' has"),
         (EVERY, ["past", "latest"], "there is no column 'shop'"),
         (EVERY, ["shop", "past", "latest", "late", "ahead", "kind"], "there is no column 'hour'"),
         (NAMES, ["ax"], ""),  # an input of the name of its column
