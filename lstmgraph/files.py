@@ -7,17 +7,20 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lstmgraph.root_error import LstmgraphError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 NEW_FILE = 0o666
 """The mode of a new file, before the process's umask is applied."""
+MOST_OF_STEM = 40
+"""How much of a file's name a temporary one beside it has, as names have 255 bytes at most."""
 
 
 class NotAFileError(LstmgraphError, OSError):
@@ -109,17 +112,48 @@ def existing_parent(path: Path) -> Path:
     return next((p for p in (absolute, *absolute.parents) if p.exists()), path)
 
 
-def obstacle(folder: Path, paths: Iterable[Path], *, overwrite: bool) -> str | None:
-    """Return why `paths` in `folder` cannot be written, or None if they can."""
+def obstacle(
+    folder: Path, paths: Collection[Path] = (), *, overwrite: bool, folders: bool = False
+) -> str | None:
+    """Return why `paths` in `folder`, or else files in it, cannot be written; None if they can.
+
+    Args:
+        folder: a folder, which is made with its parents where it is missing.
+        paths: the files.
+        overwrite: whether existing files may be replaced. A symbolic link is, not what it leads to.
+        folders: whether some of the paths are to be folders.
+    """
+    try:
+        why = _why_closed(folder)
+        existing = [path for path in paths if path.exists()]
+        wrong = [path for path in existing if path.is_dir() and not (folders or path.is_symlink())]
+        why = why or (f"{wrong[0]} is a folder" if wrong else None)
+    except OSError as error:
+        why = error.strerror or str(error)
+    if why:
+        return f"cannot write {next(iter(paths), folder)}: {why}; choose another -o"
+    if existing and not overwrite:
+        names = ", ".join(map(str, existing))
+        return f"{names} would be overwritten; add --force, or choose another -o"
+    return None
+
+
+def _why_closed(folder: Path) -> str | None:
+    """Return why there can be no files in a folder; None if there can.
+
+    Raises:
+        OSError: the system has another reason: a file that is made to try, and that has no name,
+            tells more than permissions, which do not bind root, or in ``/proc``.
+    """
+    absolute = folder.absolute()
+    for path in (absolute, *absolute.parents):
+        if path.is_symlink() and not path.exists():
+            return f"{path} is a symbolic link to nothing"
     parent = existing_parent(folder)
     if not parent.is_dir():
         return f"{parent} is not a folder"
-    if not os.access(parent, os.W_OK):
-        return f"{folder} cannot be written to"
-    existing = [str(path) for path in paths if path.exists()]
-    if existing and not overwrite:
-        return f"{', '.join(existing)} would be overwritten; add --force, or choose another -o"
-    return None
+    with tempfile.TemporaryFile(dir=parent):
+        return None
 
 
 @contextmanager
@@ -135,6 +169,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
+    except OSError as error:
+        if error.filename in {str(temporary), temporary}:  # a name that nobody has chosen
+            error.filename = str(target)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -182,7 +220,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 def _beside(target: Path, kind: str) -> Path:
     """Return a path beside `target` with a random part, so that nobody can place a link there."""
-    return target.with_name(f".{target.stem}.{secrets.token_hex(4)}.{kind}{target.suffix}")
+    stem = target.stem[:MOST_OF_STEM]
+    return target.with_name(f".{stem}.{secrets.token_hex(4)}.{kind}{target.suffix}")
 
 
 @contextmanager

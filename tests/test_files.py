@@ -95,12 +95,13 @@ def test_obstacles_are_named(tmp_path) -> None:
     filled(tmp_path / "a", "old")
     paths = [tmp_path / "a", tmp_path / "b"]
     assert f"{tmp_path / 'a'} would be overwritten" in str(
-        obstacle(tmp_path, paths, overwrite=False)
+        obstacle(tmp_path, paths, overwrite=False, folders=True)
     )
-    assert obstacle(tmp_path, paths, overwrite=True) is None
+    assert obstacle(tmp_path, paths, overwrite=True, folders=True) is None
+    assert f"{tmp_path / 'a'} is a folder" in str(obstacle(tmp_path, paths, overwrite=True))
     assert obstacle(tmp_path / "new", [tmp_path / "new" / "a"], overwrite=False) is None
     file = tmp_path / "a" / "inside" / "file"
-    assert obstacle(file / "x", [], overwrite=True) == f"{file} is not a folder"
+    assert f"{file} is not a folder" in str(obstacle(file / "x", [], overwrite=True))
 
 
 def test_a_pipe_is_refused_without_waiting(tmp_path) -> None:

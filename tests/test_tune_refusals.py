@@ -106,7 +106,7 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
     result = tune(tmp_path, "--max-trials", 2, "--out", tmp_path / "locked" / "out")
-    refused(result, 1, "make it writable again, or choose another")
+    refused(result, 2, "locked/out: Permission denied; choose another -o")
 
 
 def test_restart_keeps_the_old_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,10 +20,11 @@ from lstmgraph.cli.shared import (
     load_recipe,
     reason,
     refuse,
+    require_writable,
 )
 from lstmgraph.cli.stdin import is_stdin
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
-from lstmgraph.files import atomic_path, made_folder, obstacle
+from lstmgraph.files import atomic_path, made_folder
 from lstmgraph.messages.errors import ModelFileError, RecipeError
 
 if TYPE_CHECKING:
@@ -66,9 +67,7 @@ def code(  # noqa: PLR0913, PLR0917 - the options of a command
     if target is not None:
         if target.suffix != ".py":
             raise typer.BadParameter(f"{target} does not end in .py", param_hint="--output")
-        problem = obstacle(target.parent, [target], overwrite=force)
-        if problem:
-            refuse(problem)
+        require_writable(target.parent, [target], overwrite=force)
     try:
         found = _code(source, set_values, output_format, verbosity)
     except RecipeError as error:

@@ -9,7 +9,7 @@ import typer
 
 from lstmgraph.cli.model_jobs import ModelPath, RecipeOfModel, Stride, failing, origins_of
 from lstmgraph.cli.printing import print_json, say
-from lstmgraph.cli.shared import Format, OutputFormat, load_recipe, named_model
+from lstmgraph.cli.shared import Format, OutputFormat, load_recipe, named_model, require_writable
 from lstmgraph.cli.sources import DataPath  # noqa: TC001 - Typer reads annotations
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.csv_files import write_csv
@@ -74,6 +74,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     if output is not None and ending not in (".html", ".htm", ".csv"):
         message = "the report ends in .html, the table of measures in .csv"
         raise typer.BadParameter(message, param_hint="--output")
+    if output is not None:
+        require_writable(output.parent, [output])
     chosen = origins_of(origins)
     own = None if recipe is None else load_recipe(recipe, None, output_format, quiet=True)
     with verbosity.step("import the package"):

@@ -83,7 +83,7 @@ class ExportRequest:
             for name, target in self.targets(recipe).items()
             for path in paths_of(name, target, further)
         ]
-        problem = obstacle(self.folder, paths, overwrite=overwrite)
+        problem = obstacle(self.folder, paths, overwrite=overwrite, folders=True)
         if problem:
             raise ExportRequestError(problem)
         if self.weights and not self.weights.is_file():

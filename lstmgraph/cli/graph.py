@@ -17,8 +17,9 @@ from lstmgraph.cli.shared import (
     SetValues,
     load_recipe,
     refuse,
+    require_writable,
 )
-from lstmgraph.files import atomic_path, made_folder, obstacle
+from lstmgraph.files import atomic_path, made_folder
 
 
 class Drawing(StrEnum):
@@ -72,9 +73,8 @@ def graph(  # noqa: PLR0913, PLR0917 - the options of a command
     Example: lstmgraph graph recipe.yaml -o picture.svg
     """
     chosen = _format(output, drawing)
-    problem = obstacle(output.parent, [output], overwrite=force) if output else None
-    if problem:
-        refuse(problem)
+    if output:
+        require_writable(output.parent, [output], overwrite=force)
     loaded = load_recipe(recipe, set_values, Format.text)
     try:
         picture = loaded.graph(chosen, model=model, theme=theme)

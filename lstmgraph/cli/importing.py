@@ -19,10 +19,10 @@ from lstmgraph.cli.shared import (
     listed,
     named_model,
     reason,
-    refuse,
+    require_writable,
 )
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
-from lstmgraph.files import atomic_path, obstacle
+from lstmgraph.files import atomic_path
 from lstmgraph.messages.errors import ModelFileError, RecipeError
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each option is one
         message = f"{target} is the model itself: choose another name with --weights-to"
         raise typer.BadParameter(message, param_hint="--weights-to")
     files = [output] if no_weights else [output, target]
-    problem = obstacle(output.parent, files, overwrite=force)
-    if problem:
-        refuse(problem)
+    require_writable(output.parent, files, overwrite=force)
     try:
         with verbosity.library_step("read the model, and compare it with the recipe's"):
             from lstmgraph.interop.importing import import_source  # noqa: PLC0415 - Keras

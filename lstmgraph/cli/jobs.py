@@ -25,7 +25,7 @@ from lstmgraph.cli.shared import (
     load_recipe,
     print_warnings_of,
     reason,
-    require_folder,
+    require_writable,
 )
 from lstmgraph.cli.sources import (
     DataPath,
@@ -100,7 +100,7 @@ def train(  # noqa: PLR0913, PLR0917 - each option is one
     verbosity = Verbosity(quiet=quiet, verbose=verbose)
     with verbosity.step("check the recipe"):
         loaded = load_recipe(recipe, set_values, output_format, strict=strict, quiet=quiet)
-    require_folder(output)
+    require_writable(output)
     is_text = output_format is Format.text
     try:
         if loaded.training is None:

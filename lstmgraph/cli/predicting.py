@@ -17,12 +17,12 @@ from lstmgraph.cli.shared import (
     load_recipe,
     named_model,
     refuse,
+    require_writable,
 )
 from lstmgraph.cli.sources import DataPath, print_warnings
 from lstmgraph.cli.stdin import is_stdin
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.compiler.machine.importing import quick_imports
-from lstmgraph.files import obstacle
 from lstmgraph.messages.wording import counted
 
 if TYPE_CHECKING:
@@ -129,9 +129,7 @@ def _check_output(output: Path, *, force: bool) -> None:
         ending_of(output)
     except ValueError as error:
         refuse(str(error))
-    problem = obstacle(output.parent, [output], overwrite=force)
-    if problem:
-        refuse(problem)
+    require_writable(output.parent, [output], overwrite=force)
 
 
 def _print(found: Predictions) -> None:

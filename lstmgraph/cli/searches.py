@@ -24,7 +24,7 @@ from lstmgraph.cli.shared import (
     listed,
     load_recipe,
     print_warnings_of,
-    require_folder,
+    require_writable,
 )
 from lstmgraph.cli.sources import DataPath, TestPath, ValidationPath, fail_data
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
@@ -133,7 +133,7 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
     with verbosity.step("check the recipe"):
         loaded = load_recipe(recipe, set_values, output_format, strict=strict, quiet=quiet)
     folder = output or Path("searches") / loaded.name
-    require_folder(folder)
+    require_writable(folder)
     options: TuneOptions = {
         "folder": folder,
         "restart": restart,

@@ -17,7 +17,7 @@ from lstmgraph.cli.printing import print_json, say
 from lstmgraph.cli.stdin import is_stdin, read_stdin_document, shown_name
 from lstmgraph.cli.terminal import print_diagnostics, print_where_more_is_said
 from lstmgraph.compiler.load import compile_read
-from lstmgraph.files import existing_parent
+from lstmgraph.files import obstacle
 from lstmgraph.language.text.model_folder import model_path
 from lstmgraph.language.text.overrides import OverrideFormatError
 from lstmgraph.messages.errors import ModelFileError, RecipeError
@@ -25,7 +25,7 @@ from lstmgraph.messages.rendering.checked import CheckedFile
 from lstmgraph.messages.rendering.places import MOST_SHOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from lstmgraph.data.problems import DataProblem
     from lstmgraph.messages.diagnostics import Diagnostic
@@ -204,11 +204,10 @@ def refuse(message: str) -> NoReturn:
     raise typer.Exit(COMMAND_LINE_IS_WRONG) from None
 
 
-def require_folder(folder: Path) -> None:
-    """Refuse a folder to write to that is a file, or below one."""
-    parent = existing_parent(folder)
-    if not parent.is_dir():
-        refuse(f"{parent} is not a folder")
+def require_writable(folder: Path, files: Collection[Path] = (), *, overwrite: bool = True) -> None:
+    """Refuse files in a folder, by default any, that cannot be written; see ``obstacle``."""
+    if problem := obstacle(folder, files, overwrite=overwrite):
+        refuse(problem)
 
 
 def reason(error: OSError) -> str:

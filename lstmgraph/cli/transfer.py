@@ -21,11 +21,11 @@ from lstmgraph.cli.shared import (
     named_model,
     reason,
     refuse,
+    require_writable,
 )
 from lstmgraph.cli.verbosity import Quiet, Verbose, Verbosity
 from lstmgraph.export.transfer import Transferred
 from lstmgraph.export.transfer import transfer as transfer_weights
-from lstmgraph.files import obstacle
 from lstmgraph.interop.torch_weights.suffixes import TORCH_SUFFIXES
 from lstmgraph.messages.errors import RecipeError
 
@@ -82,9 +82,7 @@ def transfer(  # noqa: PLR0913, PLR0917 - each option is one
     given = _given(source, mapped or [])
     if output.suffix != ".keras":
         raise typer.BadParameter(f"{output} does not end in .keras", param_hint="--output")
-    problem = obstacle(output.parent, [output], overwrite=force)
-    if problem:
-        refuse(problem)
+    require_writable(output.parent, [output], overwrite=force)
     with verbosity.step("check the recipe"):
         loaded = load_recipe(recipe, set_values, output_format, quiet=quiet)
     try:

@@ -37,11 +37,7 @@ class StartFiles:
         """Return why the files cannot be written, or None; checked before any question is asked."""
         if self.recipe.suffix not in {".yaml", ".yml"}:
             return f"{self.recipe} does not end in .yaml"
-        if self.recipe.is_dir():
-            return f"{self.recipe} is a folder"
-        if self.recipe.exists() and not overwrite:
-            return f"{self.recipe} exists already; add --force, or choose another -o FILE"
-        return obstacle(self.recipe.parent, [], overwrite=True)
+        return obstacle(self.recipe.parent, [self.recipe], overwrite=overwrite)
 
     def write(self, text: str, *, overwrite: bool) -> list[Path]:
         """Write the files and return their paths; keep an existing schema, unless `overwrite`."""
