@@ -162,6 +162,8 @@ def test_several_parts_need_one_to_be_chosen(of: str) -> None:
     for call in (lstmgraph.predict, lstmgraph.evaluate):
         with pytest.raises(lstmgraph.DataError, match=r"(?s)D504.*parts: train, test.*--part"):
             call(model, source, recipe=own)
+        with pytest.raises(lstmgraph.DataError, match="'tests'; did you mean 'test'"):
+            call(model, source, recipe=own, part="tests")
         assert call(model, source, recipe=own, part="test")
 
 

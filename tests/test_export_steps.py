@@ -235,7 +235,7 @@ layers: {y: {type: lstm, input: x, units: 2WAYS}}
 outputs: {y: y}
 """
 WRONG = {
-    ("--model", "live"): "the recipe has no model live; there are: one; encoder, decoder, step can",
+    ("--model", "live"): "there is no model 'live'; there are: one, encoder, decoder, step",
     ("--model", "step", "--model", "step"): "the model step is named twice",
     ("--model", "one", "--model", "step", "--device", "microcontroller"): (
         "LiteRT for Microcontrollers runs one model of a file: choose c, which writes a file for "

@@ -75,9 +75,12 @@ def test_what_is_wrong_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.svg"
     unknown = run(RECIPE, "-o", path, "--model", "stepp")
     assert unknown.exit_code == 2
-    assert "no further model stepp; it has: step, step.start" in unknown.stderr
+    assert (
+        "no further model 'stepp'; did you mean 'step'? There are: step, step.start"
+        in unknown.stderr
+    )
     none = run(RECIPE.with_name("unrolled.yaml"), "-o", path, "--model", "step")
-    assert "there is no model step: the recipe has no further models" in none.stderr
+    assert "there is no model 'step': the recipe has no further models" in none.stderr
     wrong = run(RECIPE, "-o", path, "--set", "layers.next.units=none")
     assert wrong.exit_code == 1
     assert "error[" in wrong.stderr

@@ -115,6 +115,49 @@ def test_old_spellings_work_and_are_not_shown(command: str, written: str, parsed
     assert not [name for name in hidden if re.search(rf"{name}\b", shown)]
 
 
+CHOICES = [
+    (command, option.opts[0], word)
+    for command, option in OPTIONS
+    for word in getattr(option.type, "choices", ())
+    if len(word) > 3  # of fewer letters, no misspelling is near one word alone
+]
+
+
+@pytest.mark.parametrize(("command", "option", "word"), CHOICES, ids=map(" ".join, CHOICES))
+def test_the_word_that_was_meant_is_named(command: str, option: str, word: str) -> None:
+    wrong = f"{word[:2]}{word[3]}{word[2]}{word[4:]}" if word[2] != word[3] else word[:-1]
+    result = CliRunner().invoke(app, [command, option, wrong])
+    assert result.exit_code == 2
+    assert f"'{wrong}' is not one of '" in result.stderr
+    assert result.stderr.rstrip().endswith(f"Did you mean '{word}'?")
+
+
+def test_nothing_is_named_where_no_word_is_near() -> None:
+    result = CliRunner().invoke(app, ["graph", "m.yaml", "--to", "qqqq"])
+    assert result.stderr.rstrip().endswith("is not one of 'svg', 'mermaid', 'dot'.")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("init --from speaker-classifer --yes", "'speaker-classifer'; did you mean 'speaker-clas"),
+        ("predict m.keras --data d.csv -o o.csv --origins al", "nor all; did you mean 'all'?"),
+        ("build m.yaml --model cemtre -o out", "no model 'cemtre'; did you mean 'centre'? There"),
+        ("export m.yaml --to c --model stpe -o out", "no model 'stpe'; did you mean 'step'? There"),
+        ("data m.yaml --data d.cvs", "there is no such file or folder; did you mean 'd.csv'?"),
+        ("init --data d.cvs --target a", "there is no such file or folder; did you mean 'd.csv'?"),
+    ],
+)
+def test_other_words_that_were_meant(tmp_path, monkeypatch, line: str, says: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d.csv").write_text("a,b\n1,2\n")
+    Path("m.yaml").write_text(
+        "recipe: 1\nname: centre\ninputs: {x: {shape: [time, 2]}}\n"
+        "layers: {y: {type: lstm, input: x, units: 2}}\noutputs: {y: y}\ntraining: {loss: mse}\n"
+    )
+    assert says in CliRunner().invoke(app, line.split()).stderr
+
+
 def test_quiet_and_verbose_exclude_each_other() -> None:
     result = CliRunner().invoke(app, ["report", "nowhere", "-q", "-v"])
     assert result.exit_code == 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmgraph.explain.models import manifest
 from lstmgraph.files import atomic_path, made_folder, obstacle
+from lstmgraph.messages.wording import not_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -77,8 +78,7 @@ def build_files(
     """
     further = {each: folder / f"{name}.{each}.keras" for each in models}
     if only is not None and only not in (name, *further):
-        known = ", ".join([name, *further])
-        raise NoSuchModelError(f"the recipe has no model {only}; there are: {known}")
+        raise NoSuchModelError(not_among("model", only, [name, *further]))
     if only is not None and only != name:
         return BuildFiles(None, None, None, {only: further[only]})
     model = folder / f"{name}.keras"

@@ -12,6 +12,7 @@ from lstmgraph.cli.shared import Format, fail, fail_with, reason
 from lstmgraph.cli.sources import fail_data
 from lstmgraph.data.problems import DataError
 from lstmgraph.messages.errors import RecipeError
+from lstmgraph.messages.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,5 +56,6 @@ def origins_of(text: str | None) -> int | str | None:
     if text is None or text == "all":
         return text
     if not text.isdecimal() or not int(text):
-        raise typer.BadParameter(f"{text} is not a number from 1, nor all", param_hint="--origins")
+        message = f"{text} is not a number from 1, nor all{did_you_mean(text, ['all'])}"
+        raise typer.BadParameter(message, param_hint="--origins")
     return int(text)

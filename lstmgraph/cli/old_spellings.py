@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand
 
+from lstmgraph.messages.wording import nearest
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
@@ -22,11 +24,20 @@ OLD_SPELLINGS: Mapping[str, Mapping[str, tuple[str, Collection[str]]]] = {
 """By command and old name: the new name, and for which values; for any, where there are none."""
 
 
+_NO_CHOICE = re.compile(r"'([^']*)' is not one of ")
 _NO_NUMBER = re.compile(r"is not a valid (int|float)\w*( range)?\b")
 
 
 def _said(match: re.Match[str]) -> str:
     return "is not a whole number" if match[1] == "int" else "is not a number"
+
+
+def _meant(error: typer.BadParameter) -> str:
+    """Return which of an option's words was meant."""
+    choices = getattr(getattr(error.param, "type", None), "choices", ())
+    written = _NO_CHOICE.match(error.message)
+    near = nearest(written[1], map(str, choices)) if written else None
+    return f" Did you mean '{near}'?" if near else ""
 
 
 class CommandWithOldSpellings(TyperCommand):
@@ -44,7 +55,7 @@ class CommandWithOldSpellings(TyperCommand):
                 _refuse_empty(renamed)
             return super().parse_args(ctx, renamed)
         except typer.BadParameter as error:
-            error.message = _NO_NUMBER.sub(_said, error.message)
+            error.message = _NO_NUMBER.sub(_said, error.message) + _meant(error)
             raise
 
 

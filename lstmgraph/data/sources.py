@@ -22,7 +22,13 @@ from lstmgraph.data.cache import converted
 from lstmgraph.data.convert import wanted_columns
 from lstmgraph.data.ragged import evened
 from lstmgraph.data.store import Workspace
-from lstmgraph.data.table_files import TableFile, open_table, report_unreadable, table_ending
+from lstmgraph.data.table_files import (
+    TableFile,
+    open_table,
+    report_missing,
+    report_unreadable,
+    table_ending,
+)
 from lstmgraph.data.tf_datasets import arrays_of_dataset, is_dataset, is_saved_dataset, load_saved
 from lstmgraph.data.timeline import timeline_of_rows
 from lstmgraph.data.windows import windowed
@@ -138,7 +144,7 @@ class Reader:
 
     def _path(self, path: Path, problems: Problems) -> Opened | None:
         if not path.exists():
-            problems.add("D101", "there is no such file or folder", "check the path")
+            report_missing(path, problems)
             return None
         if path.is_dir():
             return self._folder(path, problems)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from lstmgraph.data.quotes import OPEN_HINT, hidden_rows, may_hide_rows, opened
 from lstmgraph.data.store import NoWorkspaceError
 from lstmgraph.files import require_regular_file
+from lstmgraph.language.text.bytes import file_near
+from lstmgraph.messages.wording import suggested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -110,6 +112,12 @@ UNREADABLE = (
 """
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+def report_missing(path: Path, problems: Problems) -> None:
+    """Report that there is no file or folder, and which data file beside it is named nearly so."""
+    near = suggested(file_near(path, (*CSV_ENDINGS, *PARQUET_ENDINGS, ".npz", ".npy")))
+    problems.add("D101", f"there is no such file or folder{near}", "check the path")
 
 
 def report_unreadable(error: BaseException, problems: Problems) -> None:

@@ -11,6 +11,7 @@ from lstmgraph.data.problems import Problems
 from lstmgraph.evaluation.evaluate import evaluate_predictions
 from lstmgraph.evaluation.evaluation import Evaluation
 from lstmgraph.evaluation.results import ClassResult, ColumnResult
+from lstmgraph.messages.wording import did_you_mean
 from lstmgraph.prediction import Predictions, open_model, predict
 from lstmgraph.prediction.loading import Request, load_query
 from lstmgraph.prediction.origins import ALL, check_origins
@@ -82,7 +83,7 @@ def _loaded(opened: OpenedModel, data: Any, part: str) -> Data:
         problems = Problems("the data")
         problems.add(
             "D511",
-            f"the data has no part '{part}'",
+            f"the data has no part '{part}'{did_you_mean(part, [*loaded.parts, ALL])}",
             f"there are: {', '.join(loaded.parts)}, all; `split:` of the recipe's data makes parts",
         )
         problems.raise_errors()

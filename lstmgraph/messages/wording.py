@@ -235,6 +235,12 @@ def suggested(near: str | PurePath | None) -> str:
     return f"; did you mean '{near}'?" if near else ""
 
 
+def not_among(what: str, name: str, known: Collection[str]) -> str:
+    """Return ``there is no model 'stpe'; did you mean 'step'? There are: step, encoder``."""
+    near = did_you_mean(name, known)
+    return f"there is no {what} '{name}'{f'{near} There' if near else '; there'} are: {few(known)}"
+
+
 MOST_GUESSES = 100
 """The most unknown names of one recipe or file that get a suggestion, which is slow to find."""
 MOST_COMPARED = 1000

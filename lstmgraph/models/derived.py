@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.compile import CompiledRecipe, compile_document
 from lstmgraph.language.compose import changed
+from lstmgraph.messages.wording import not_among
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,10 +106,7 @@ def with_models(compiled: CompiledRecipe, names: Sequence[str]) -> CompiledRecip
         known = [compiled.graph.name, *compiled.models]
         if name not in known:
             more = [each for each in KINDS if each not in known]
-            derived = f"; {', '.join(more)} can be derived" if more else ""
-            raise ValueError(
-                f"the recipe has no model {name}; there are: {', '.join(known)}{derived}"
-            )
+            raise ValueError(not_among("model", name, [*known, *more]))
     return compiled
 
 

@@ -20,6 +20,7 @@ from lstmgraph.data.table import key_of
 from lstmgraph.data.values import as_dtype, storage_dtype
 from lstmgraph.data.windows import ROWS, input_fields, places_of, weight_fields
 from lstmgraph.language.declaration.data import HISTORY, STATIC, WINDOW, Columns
+from lstmgraph.messages.wording import did_you_mean
 from lstmgraph.prediction.ahead import with_calendar_ahead, without_calendar_ahead
 from lstmgraph.prediction.clock import Clock
 from lstmgraph.prediction.origins import WindowedTable
@@ -414,7 +415,8 @@ def _of_arrays(
         return None
     chosen = request.part or next(iter(parts))
     if chosen not in parts:
-        problems.add("D504", f"there is no part '{chosen}'", f"there are: {', '.join(parts)}")
+        message = f"there is no part '{chosen}'{did_you_mean(chosen, parts)}"
+        problems.add("D504", message, f"there are: {', '.join(parts)}")
         return None
     source_of_part, timeline = parts[chosen].source, parts[chosen].timeline
     count = len(timeline)

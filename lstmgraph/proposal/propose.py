@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lstmgraph.compiler.load import load_compiled
 from lstmgraph.data.loading import load_data
 from lstmgraph.data.problems import Problems
-from lstmgraph.data.table_files import open_table, report_unreadable, table_ending
+from lstmgraph.data.table_files import open_table, report_missing, report_unreadable, table_ending
 from lstmgraph.files import require_regular_file
 from lstmgraph.messages.wording import few
 from lstmgraph.proposal.order import order_of
@@ -120,7 +120,7 @@ def _is_table(path: Path, problems: Problems) -> bool:
     """Return whether a path is a table file or a folder with some; report it if not."""
     try:
         if not path.exists():
-            problems.add("D101", "there is no such file or folder", "check the path")
+            report_missing(path, problems)
             return False
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         tables = [file for file in files if table_ending(file)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lstmgraph.language.text.document import parse_document
+from lstmgraph.messages.wording import nearest, suggested
 from lstmgraph.resources import folder, packaged_recipe
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def packaged_text(name: str) -> str:
     Raises:
         ValueError: There is no recipe of that name.
     """
+    names = [path.stem for path in sorted(folder("recipes").glob("*.yaml"))]
+    if name not in names and (near := nearest(name, names)):
+        raise ValueError(f"there is no packaged recipe '{name}'{suggested(near)}")
     path: Path = packaged_recipe(name)
     first, _, rest = path.read_text("utf-8").partition("\n")
     return rest if first.startswith(SCHEMA_LINE) else f"{first}\n{rest}"

@@ -26,7 +26,7 @@ from lstmgraph.explain.drawing.picture import (
 )
 from lstmgraph.explain.explanation import explain, shape_text
 from lstmgraph.explain.loops import once
-from lstmgraph.messages.wording import counted
+from lstmgraph.messages.wording import counted, not_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,9 +49,8 @@ def picture_of(compiled: CompiledRecipe, machine: Machine, model: str = "") -> P
     """
     if model and model not in compiled.models:
         if not compiled.models:
-            raise ValueError(f"there is no model {model}: the recipe has no further models")
-        known = ", ".join(compiled.models)
-        raise ValueError(f"the recipe has no further model {model}; it has: {known}")
+            raise ValueError(f"there is no model '{model}': the recipe has no further models")
+        raise ValueError(not_among("further model", model, list(compiled.models)))
     part = compiled.part(model) if model else compiled
     whole = once(part.graph)
     graph = whole.graph

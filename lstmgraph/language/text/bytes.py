@@ -13,11 +13,12 @@ from lstmgraph.messages.errors import ModelFileError
 from lstmgraph.messages.wording import nearest, suggested
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 MOST_FILES = 1000
 """The most files of a folder to look at for a suggestion."""
-_SUFFIXES = {".yaml", ".yml"}
+_SUFFIXES = (".yaml", ".yml")
 NAME_A_RECIPE = "name a recipe file; `lstmgraph init` writes a first one"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 """Characters that no text has, in whatever encoding of one byte."""
@@ -45,7 +46,7 @@ def why_unreadable(path: Path, error: OSError | ValueError) -> tuple[str, str | 
         hint = _in_folder(path)
     elif isinstance(error, NotAFileError):  # the message says what to do
         hint = None
-    near = _file_near(path) if isinstance(error, FileNotFoundError) else None
+    near = file_near(path) if isinstance(error, FileNotFoundError) else None
     return f"{message}{suggested(near)}", hint
 
 
@@ -69,11 +70,11 @@ def _holds(folder: Path, suffix: str) -> bool:
         return False
 
 
-def _file_near(path: Path) -> Path | None:
-    """Return the recipe in the same folder with the most similar name."""
+def file_near(path: Path, suffixes: Collection[str] = _SUFFIXES) -> Path | None:
+    """Return the file in the same folder with the most similar name: a recipe, or as given."""
     try:
         entries = islice(path.parent.iterdir(), MOST_FILES)
-        files = {file.stem: file for file in entries if file.suffix in _SUFFIXES}
+        files = {file.stem: file for file in entries if file.suffix in suffixes}
     except OSError:
         return None
     # Compare stems: the shared extension would make any two names similar.
