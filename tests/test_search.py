@@ -403,7 +403,7 @@ def test_options_that_make_no_sense() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("2h", 7200.0)],
+    [("90s", 90.0), ("1.5m", 90.0), ("2h", 7200.0), ("1d", 86400.0)],
 )
 def test_lengths_of_time(text: str, seconds: float) -> None:
     assert duration(text) == seconds
@@ -412,6 +412,15 @@ def test_lengths_of_time(text: str, seconds: float) -> None:
 @pytest.mark.parametrize("text", ["", "h", "-3s", "0", "nan", "infs", "2 weeks"])
 def test_no_lengths_of_time(text: str) -> None:
     with pytest.raises(ValueError, match="no length of time"):
+        duration(text)
+
+
+@pytest.mark.parametrize("text", ["5", "1.5", "90", "1e2"])
+def test_a_length_of_time_has_a_unit(text: str) -> None:
+    """`--max-time 5` was taken for five seconds, by one who meant hours."""
+    with pytest.raises(
+        ValueError, match=f"'{text}' has no unit; write {text}s for seconds, {text}m"
+    ):
         duration(text)
 
 

@@ -75,16 +75,18 @@ def tune(  # noqa: PLR0913, PLR0917 - each option is one
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Start no trial after this time, earlier runs included: 90s, 15m, 2h.",
+            help="Start no trial after this time, earlier runs included: 90s, 15m, 2h, 1d.",
         ),
     ] = None,
     trial_time: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Kill a trial that runs longer: 90s, 15m, 2h."),
+        typer.Option(metavar="TIME", help="Kill a trial that runs longer: 90s, 15m, 2h, 1d."),
     ] = None,
     trial_memory: Annotated[
         int | None,
-        typer.Option(min=1, metavar="MIB", help="Kill a trial that holds more main memory."),
+        typer.Option(
+            min=1, metavar="MIB", help="Kill a trial that holds more main memory, in MiB."
+        ),
     ] = None,
     max_failures: Annotated[
         int | None,
@@ -239,17 +241,22 @@ def _seconds(text: str | None, option: str) -> float | None:
 
 
 def duration(text: str) -> float:
-    """Return the seconds of a length of time: ``90``, ``90s``, ``15m``, ``2h`` or ``1d``.
+    """Return the seconds of a length of time: ``90s``, ``15m``, ``2h`` or ``1d``.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: it is none of these, or lacks the unit.
     """
     units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    number = text[:-1] if text[-1:] in units else text
     try:
-        seconds = float(number) * units[unit]
+        count = float(number)
     except ValueError:
-        seconds = 0.0
-    if not 0.0 < seconds < float("inf"):
+        count = 0.0
+    if not 0.0 < count < float("inf"):
         raise ValueError(f"'{text}' is no length of time; write one such as 90s, 15m or 2h")
-    return seconds
+    if number == text:
+        raise ValueError(
+            f"'{text}' has no unit; write {text}s for seconds, {text}m for minutes or {text}h for "
+            "hours"
+        )
+    return count * units[text[-1]]
