@@ -56,7 +56,7 @@ def scan(
         return count + 1, carried, made
 
     # XLA runs a loop faster if it knows how often, which it finds out from such a condition alone.
-    # On a CPU it runs a body of at most eight operations in order, and queues those of a larger one.
+    # On a CPU it runs a body of at most eight operations in order; of a larger one, it queues them.
     _, last, made = tf.while_loop(lambda count, *_: count < steps, body, (0, list(carried), made))
     return last, [array.stack() for array in made]
 
