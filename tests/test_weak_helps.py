@@ -219,3 +219,35 @@ def test_a_file_in_place_of_a_folder_to_write_is_refused(
     result = invoke(command, recipe, *more, "-o", output)
     assert (result.exit_code, f"{recipe} is not a folder" in result.output) == (2, True)
     assert recipe.read_text().startswith("recipe: 1")
+
+
+SERIES = """recipe: 1
+name: visits
+inputs: {x: {shape: [time, 2]}, lengths: {shape: [], dtype: int32}}
+layers:
+  reader: {type: gru, input: x, units: 8, mask: {lengths: lengths}}
+  stay: {type: dense, input: reader, units: 1}
+outputs: {stay: stay}
+training: {loss: mse}
+data:
+  series: user
+  window: {history: series}
+  bucket: 3
+  inputs: {x: {columns: [clicks, minutes]}, lengths: {length_of: x}}
+  targets: {stay: {columns: [stayed], static: true}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong", "help_"),
+    [
+        ("history: series", "min_history: 2", "add `history:`, a number of steps, or `series` for"),
+        (", lengths: {length_of: x}", "", "add `lengths:`, such as {length_of: x}"),
+    ],
+)
+def test_what_is_missing_of_series_of_many_lengths(written: str, wrong: str, help_: str) -> None:
+    lstmgraph.load(SERIES)
+    with pytest.raises(lstmgraph.RecipeError) as caught:
+        lstmgraph.load(SERIES.replace(written, wrong))
+    (mistake,) = caught.value.diagnostics
+    assert help_ in (mistake.hint or "")

@@ -107,13 +107,15 @@ def _check_inputs(
     near_names = _unknown_names(
         "inputs", list(data.inputs), list(known), list(needs.inputs), document, needed=needs.inputs
     )
+    counted = {lengths: name for name, lengths in needs.lengths.items() if name in needs.inputs}
     for name in needs.inputs:
         if name not in data.inputs and name not in near_names:
+            entry = f"length_of: {counted[name]}" if name in counted else "columns: [NAME]"
             document.report(
                 "L852",
                 ("data", "inputs"),
                 f"the input '{name}' has no columns",
-                hint=f"add `{name}:`, such as {{columns: [NAME]}}",
+                hint=f"add `{name}:`, such as {{{entry}}}",
                 at_key=True,
                 notes=(document.note(("inputs", name), "the input is declared here"),),
             )

@@ -166,6 +166,9 @@ def _sections_of(key: str) -> str:
     return " or ".join(found)
 
 
+_HISTORY = "a number of steps, or `series` for each series as a whole"
+
+
 def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     """Yield a mistake for every missing key; jsonschema's errors, one per key, repeat them."""
     where = named(path) if path else "the recipe"
@@ -188,6 +191,8 @@ def _missing_keys(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
         version = error.schema.get("properties", {}).get(key, {}).get("const")
         if version is not None:
             hint = f"add `{key}: {version}`, the version of the language"
+        elif (*path[-1:], key) == ("window", "history"):
+            hint = f"add `history:`, {_HISTORY}"
         elif form:
             message, hint = f"{where} does not define {form.what}", f"write one of: {form.ways}"
         yield SchemaMistake("L202", path, message, hint, at_key=True, missing=key)
@@ -231,7 +236,7 @@ def _not_one_of(error: StructureError, path: Path) -> Iterator[SchemaMistake]:
     if near and len(choices) > MANY_CHOICES:
         hint = None
     elif path[-2:] == ("window", "history"):
-        hint = "write a number of steps, or `series` for each series as a whole"
+        hint = f"write {_HISTORY}"
     elif path and path[-1] == "mask":
         hint = f"{hint}, {FORMS['Mask of another layer'].ways}"
     elif isinstance(value, str) and value.lower() in WORDS_OF_YAML_1_1 and True in choices:
