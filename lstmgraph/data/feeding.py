@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
@@ -80,7 +81,7 @@ class Feed:
         """Whether all examples are TensorFlow's tensors, of which ``taken`` takes a batch."""
         return self._tensors is not None
 
-    @property
+    @cached_property
     def counted(self) -> Any:
         """What Keras counts the batches of an epoch with, where ``taken`` takes them; or they."""
         import tensorflow as tf  # noqa: PLC0415 - other backends run without it

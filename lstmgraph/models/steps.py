@@ -143,10 +143,18 @@ class Steps:
     longer than a few steps, and Keras makes two for each epoch.
     """
 
-    def __init__(self, function: Function, feed: Feed, at_once: int) -> None:
+    def __init__(
+        self, function: Function, feed: Feed, at_once: int, of_others: Callable[[Any], Any]
+    ) -> None:
+        """Take what runs other batches: those that a callback gives to ``evaluate``, for instance."""
         self.function, self.feed, self.at_once = function, feed, at_once
+        self.of_others = of_others
+        self.source = feed.counted
+        """The dataset of which Keras makes an iterator for each epoch."""
         self.done = 0
         """The steps of this epoch that have run."""
+        self.batches: Any = None
+        """Keras's iterator of this epoch."""
         self.again: Any = None
         """An iterator in the place of the one of Keras, in an epoch that lost its first batch."""
         self._one: Any = None
@@ -155,8 +163,10 @@ class Steps:
 
     def __call__(self, batches: Any) -> Any:
         """Run the next steps on an iterator of batches, and return the logs of the last."""
-        if self.done == self.feed.steps:
-            self.done, self.again = 0, None
+        if getattr(batches, "_dataset", None) is not self.source:
+            return self.of_others(batches)
+        if batches is not self.batches:
+            self.batches, self.done, self.again = batches, 0, None
         ahead = self.feed.shapes()[self.done :][: self.at_once]
         logs = None
         while ahead:
