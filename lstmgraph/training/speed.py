@@ -141,12 +141,20 @@ def speed_of(  # noqa: PLR0913 - what the speed depends on
         evaluate_xla=evaluate_xla,
         stopper=stopper,
         always=bool(model.jit_compile),
-        at_once=1 if follows else cost.at_once,
+        at_once=1 if follows else _even(cost.at_once, train.steps),
     )
     build_optimizer(model)
     with steps_at_once(model, speed.at_once):
         speed.training_on(train, held_out)
         yield speed
+
+
+def _even(most: int, steps: int) -> int:
+    """Return at most `most` so that an epoch of `steps` is cut into parts of about one size.
+
+    Keras's progress bar counts whole parts.
+    """
+    return -(-steps // -(-steps // most))
 
 
 def _follows_batches(callback: keras.callbacks.Callback) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.checks.vocabularies import tensorflow_only
+from lstmgraph.compiler.checks.vocabularies import tensorflow_only, unchecked_ids
 from lstmgraph.compiler.machine.fused import fused_nodes, runs_one_step
 from lstmgraph.compiler.machine.obstacles import kernel_on, obstacles
 from lstmgraph.compiler.passes.fused import fused_obstacle
@@ -106,6 +106,9 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     lookup = tensorflow_only(graph)
     if lookup is not None:
         return f"XLA cannot compile the table of '{lookup.layer}'"
+    embedding = unchecked_ids(graph)
+    if embedding is not None:
+        return f"XLA would take ids that are not in the table of '{embedding.layer}' for others"
     if runtime.strategy == "mirrored":
         return "`strategy: mirrored`"
     if runtime.deterministic:
