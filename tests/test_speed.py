@@ -16,6 +16,7 @@ from lstmgraph.compiler.machine.fitting import StepCost, step_cost
 from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.compiler.machine.plan import choose_xla
 from lstmgraph.language.declaration.recipe import Runtime
+from lstmgraph.models import steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +79,7 @@ class OtherRows(keras.callbacks.Callback):
         self.inputs, self.targets = arrays(70, seed=2)
         self.found: list[list[float]] = []
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, *_: Any) -> None:
         given = self.inputs, self.targets
         by_batches = self.model.evaluate(*given, batch_size=8, verbose=0)[0]
         predicted = self.model.predict(self.inputs, batch_size=8, verbose=0)["y"]
@@ -109,11 +110,11 @@ def test_functions_given_to_a_callback_follow_batches(tmp_path: Path) -> None:
     """One of them ends each evaluation after its first batch, and the next begins anew."""
     seen: list[int] = []
 
-    def stop(batch: int, logs: Any = None) -> None:
+    def stop(*_: Any, **__: Any) -> None:
         follower.model.stop_evaluating = True
 
     follower = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(batch), on_test_batch_end=stop
+        on_train_batch_end=lambda batch, **_: seen.append(batch), on_test_batch_end=stop
     )
     given, held_out = training_cases.arrays(), training_cases.arrays(seed=1)
     result = training_cases.recipe().train(
@@ -123,6 +124,22 @@ def test_functions_given_to_a_callback_follow_batches(tmp_path: Path) -> None:
     x, y = ({name: each[:8] for name, each in part.items()} for part in held_out)
     expected = float(np.mean((result.model(x)["y"] - y["y"]) ** 2))
     assert result.history["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_trainings_of_a_process_are_not_taken_for_one_that_is_traced_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """TensorFlow warns of the fifth trace of a line, so of the third training in a notebook."""
+    logger = tf.get_logger()
+    logger.addHandler(caplog.handler)
+    try:
+        for make in (steps._function, tf.function):
+            assert not caplog.messages
+            for _ in range(8):
+                make(lambda: tf.constant(0))()
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert any("retracing" in message for message in caplog.messages)
 
 
 @pytest.mark.slow

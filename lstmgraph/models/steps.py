@@ -142,7 +142,7 @@ class Steps:
     def __init__(
         self, function: Function, feed: Feed, at_once: int, of_others: Callable[[Any], Any]
     ) -> None:
-        """Take what runs other batches: those that a callback gives to ``evaluate``, for instance."""
+        """Take what runs other batches, such as those that a callback gives to ``evaluate``."""
         self.function, self.feed, self.at_once = function, feed, at_once
         self.of_others = of_others
         self.source = feed.counted
