@@ -106,9 +106,6 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
     lookup = tensorflow_only(graph)
     if lookup is not None:
         return f"XLA cannot compile the table of '{lookup.layer}'"
-    embedding = unchecked_ids(graph)
-    if embedding is not None:
-        return f"XLA would take ids that are not in the table of '{embedding.layer}' for others"
     if runtime.strategy == "mirrored":
         return "`strategy: mirrored`"
     if runtime.deterministic:
@@ -118,6 +115,9 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
         return "XLA cannot compile cuDNN" if "cudnn" in kernels else ""
     if not kernels:
         return "no recurrent layer would be faster"
+    embedding = unchecked_ids(graph)
+    if embedding is not None:
+        return f"XLA would take ids that are not in the table of '{embedding.layer}' for others"
     if "unrolled" in kernels:
         return "an unrolled loop would take long to compile"
     return ""
