@@ -9,12 +9,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import training_cases
 from data_building import recipe
 
 from lstmgraph.compiler.machine.fitting import StepCost, step_cost
 from lstmgraph.compiler.machine.machine import Machine
 from lstmgraph.compiler.machine.plan import choose_xla
 from lstmgraph.language.declaration.recipe import Runtime
+from lstmgraph.models import steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,9 +71,32 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return result
 
 
+class OtherRows(keras.callbacks.Callback):
+    """Evaluates and predicts rows of its own after each epoch, in batches and in one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs, self.targets = arrays(70, seed=2)
+        self.found: list[list[float]] = []
+
+    def on_epoch_end(self, *_: Any) -> None:
+        given = self.inputs, self.targets
+        by_batches = self.model.evaluate(*given, batch_size=8, verbose=0)[0]
+        predicted = self.model.predict(self.inputs, batch_size=8, verbose=0)["y"]
+        expected = np.mean((self.model(self.inputs)["y"] - self.targets["y"]) ** 2)
+        by_hand = np.mean((predicted - self.targets["y"]) ** 2)
+        self.found.append([by_batches, self.model.test_on_batch(*given)[0], by_hand, expected])
+
+
 @pytest.mark.slow
 def test_steps_at_once_give_the_same_bits(plain: Any, tmp_path: Path) -> None:
-    result = recipe(READER).train(arrays(30), validation=arrays(9, seed=1), folder=tmp_path)
+    """A callback's own batches are not taken for those of the training, nor change them."""
+    others, sized = OtherRows(), recipe(READER, inputs__x__shape=[7, 2])  # `predict` is compiled
+    result = sized.train(
+        arrays(30), validation=arrays(9, seed=1), folder=tmp_path, callbacks=others
+    )
+    for *found, expected in others.found:
+        assert found == pytest.approx([expected] * 3, rel=1e-5)
     assert result.history == plain.history
     for ours, theirs in zip(result.model.get_weights(), plain.model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -79,6 +104,42 @@ def test_steps_at_once_give_the_same_bits(plain: Any, tmp_path: Path) -> None:
     assert result.model.train_function is result.model.test_function is None
     config = result.model.get_compile_config()
     assert (config["steps_per_execution"], config["jit_compile"]) == (1, False)
+
+
+def test_functions_given_to_a_callback_follow_batches(tmp_path: Path) -> None:
+    """One of them ends each evaluation after its first batch, and the next begins anew."""
+    seen: list[int] = []
+
+    def stop(*_: Any, **__: Any) -> None:
+        follower.model.stop_evaluating = True
+
+    follower = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, **_: seen.append(batch), on_test_batch_end=stop
+    )
+    given, held_out = training_cases.arrays(), training_cases.arrays(seed=1)
+    result = training_cases.recipe().train(
+        given, validation=held_out, folder=tmp_path, epochs=2, callbacks=follower
+    )
+    assert seen == [*range(5)] * 2
+    x, y = ({name: each[:8] for name, each in part.items()} for part in held_out)
+    expected = float(np.mean((result.model(x)["y"] - y["y"]) ** 2))
+    assert result.history["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_trainings_of_a_process_are_not_taken_for_one_that_is_traced_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """TensorFlow warns of the fifth trace of a line, so of the third training in a notebook."""
+    logger = tf.get_logger()
+    logger.addHandler(caplog.handler)
+    try:
+        for make in (steps._function, tf.function):
+            assert not caplog.messages
+            for _ in range(8):
+                make(lambda: tf.constant(0))()
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert any("retracing" in message for message in caplog.messages)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
@@ -66,7 +67,7 @@ class Feed:
         self.steps = count // batch_size if drop_last else -(-count // batch_size)
         """The number of batches in an epoch."""
         self._ordered: tuple[int, Array] | None = None
-        self._shapes: tuple[Array, list[tuple[int, int]]] | None = None
+        self._shapes: tuple[Array, list[tuple[int, ...]]] | None = None
         self.callbacks: list[keras.callbacks.Callback] = [_EpochSetter(self)] if order else []
         self._tensors: Any = None
         if keras.backend.backend() == "tensorflow":
@@ -80,7 +81,7 @@ class Feed:
         """Whether all examples are TensorFlow's tensors, of which ``taken`` takes a batch."""
         return self._tensors is not None
 
-    @property
+    @cached_property
     def counted(self) -> Any:
         """What Keras counts the batches of an epoch with, where ``taken`` takes them; or they."""
         import tensorflow as tf  # noqa: PLC0415 - other backends run without it
@@ -119,16 +120,17 @@ class Feed:
             self._ordered = epoch, order
         return self._ordered[1]
 
-    def shapes(self) -> list[tuple[int, int]]:
-        """Return the rows and the bucket of each batch of this epoch, which give its shape."""
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Return the rows of each batch of this epoch, and the sizes that it is cut to."""
         positions = self.positions()
         if self._shapes is None or self._shapes[0] is not positions:
             last = len(positions) - (self.steps - 1) * self.batch_size
             rows = [self.batch_size] * (self.steps - 1) + [min(last, self.batch_size)]
-            buckets = [0] * self.steps
+            cuts: list[tuple[int, ...]] = [()] * self.steps
             if self.buckets is not None:
-                buckets = self.buckets.buckets(positions, self.batch_size)
-            self._shapes = positions, list(zip(rows, buckets, strict=False))
+                sizes = [tuple(each) for each in self.buckets.sizes.tolist()]
+                cuts = [sizes[at] for at in self.buckets.buckets(positions, self.batch_size)]
+            self._shapes = positions, [(n, *cut) for n, cut in zip(rows, cuts, strict=False)]
         return self._shapes[1]
 
     @property

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     import keras
@@ -68,19 +68,15 @@ class Function:
         self._trace()
 
     def _trace(self) -> None:
-        import tensorflow as tf  # noqa: PLC0415 - other backends run without it
-
-        plainly = tf.autograph.experimental.do_not_convert
-
         def one_step(batch: Any) -> Any:
             return self.step(batch)
 
-        self.one = tf.function(plainly(one_step), input_signature=[self.spec], jit_compile=self.xla)
+        self.one = _function(one_step, input_signature=[self.spec], jit_compile=self.xla)
 
         def of_iterator(batches: Any, count: Any) -> Any:
             return self.loop(lambda _: batches.get_next(), count)
 
-        self.of_iterator = tf.function(plainly(of_iterator), reduce_retracing=True)
+        self.of_iterator = _function(of_iterator, reduce_retracing=True)
 
     def loop(self, take: Callable[[Any], Any], count: Any) -> Any:
         """Return the graph of `count` steps: how many ran, and the logs of the last.
@@ -143,10 +139,18 @@ class Steps:
     longer than a few steps, and Keras makes two for each epoch.
     """
 
-    def __init__(self, function: Function, feed: Feed, at_once: int) -> None:
+    def __init__(
+        self, function: Function, feed: Feed, at_once: int, of_others: Callable[[Any], Any]
+    ) -> None:
+        """Take what runs other batches, such as those that a callback gives to ``evaluate``."""
         self.function, self.feed, self.at_once = function, feed, at_once
+        self.of_others = of_others
+        self.source = feed.counted
+        """The dataset of which Keras makes an iterator for each epoch."""
         self.done = 0
         """The steps of this epoch that have run."""
+        self.batches: Any = None
+        """Keras's iterator of this epoch."""
         self.again: Any = None
         """An iterator in the place of the one of Keras, in an epoch that lost its first batch."""
         self._one: Any = None
@@ -155,8 +159,10 @@ class Steps:
 
     def __call__(self, batches: Any) -> Any:
         """Run the next steps on an iterator of batches, and return the logs of the last."""
-        if self.done == self.feed.steps:
-            self.done, self.again = 0, None
+        if getattr(batches, "_dataset", None) is not self.source:
+            return self.of_others(batches)
+        if batches is not self.batches:
+            self.batches, self.done, self.again = batches, 0, None
         ahead = self.feed.shapes()[self.done :][: self.at_once]
         logs = None
         while ahead:
@@ -187,8 +193,8 @@ class Steps:
             return self.function.of_iterator(batches, tf.constant(count))
         if self._one is not self.function.one:
             self._one = self.function.one
-            self._from_tensors = tf.function(
-                tf.autograph.experimental.do_not_convert(self._traced),
+            self._from_tensors = _function(
+                self._traced,
                 input_signature=[tf.TensorSpec([None], "int64"), *[tf.TensorSpec([], "int32")] * 2],
             )
         return self._from_tensors(self.feed.positions(), self.done, count)
@@ -197,16 +203,41 @@ class Steps:
         return self.function.loop(lambda index: self.feed.taken(positions, start + index), count)
 
 
+def _function(python: Callable[..., Any], **options: Any) -> Any:
+    """Return a ``tf.function``, which TensorFlow does not find traced too often.
+
+    It counts by the line of the source, and so all trainings of a process together.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+    function = tf.function(tf.autograph.experimental.do_not_convert(python), **options)
+    function._omit_frequent_tracing_warning = True
+    return function
+
+
 @contextmanager
 def steps_at_once(model: keras.Model, at_once: int) -> Iterator[None]:
-    """Have `fit` and `evaluate` of `model` take so many batches from each call of a `Steps`."""
-    before = model.steps_per_execution
+    """Have `fit` and `evaluate` of `model` take so many batches from each call of a `Steps`.
+
+    A callback's ``predict`` gives so many batches, too, to a function that was made for one.
+    """
+    before, predict = model.steps_per_execution, model.predict_function
     model.steps_per_execution = at_once
+    if predict is not None:
+        model.predict_function = partial(_one_by_one, predict)
     try:
         yield
     finally:
-        model.steps_per_execution = before
+        model.steps_per_execution, model.predict_function = before, predict
         model.train_function = model.test_function = None
+
+
+def _one_by_one(predict: Callable[[list[Any]], Any], batches: Iterable[Any]) -> Any:
+    """Return the outputs of `predict`, which takes a list of one batch, for all `batches`."""
+    import tensorflow as tf  # noqa: PLC0415 - other backends run without it
+
+    outputs = [predict([batch]) for batch in batches]
+    return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *outputs)
 
 
 def _line(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from lstmgraph.models.steps import Steps
 from lstmgraph.models.waiting import Waiting
 from lstmgraph.training.profile import (
     CALLBACKS,
@@ -125,6 +126,8 @@ class Profiler:
         model.make_train_function()
         model.make_test_function()
         plain = model.train_function, model.test_function
+        if isinstance(model.train_function, Steps):
+            model.train_function.source = waiting.dataset
         model.train_function = self._timed(model.train_function, STEP, waiting)
         model.test_function = self._timed(model.test_function, VALIDATION, None)
         try:

@@ -78,9 +78,10 @@ class Speed:
         self, step: Any, feed: Feed, *, xla: bool, stopper: StopOnNaN | None = None
     ) -> Steps:
         spec = feed.dataset.element_spec
+        others = self.model._make_function(step)
         for function in self._functions:
             if function.step == step and function.spec == spec:
-                return Steps(function, feed, self.at_once)
+                return Steps(function, feed, self.at_once, others)
         function = Function(
             step,
             spec,
@@ -90,7 +91,7 @@ class Speed:
             while_finite=stopper is not None,
         )
         self._functions.append(function)
-        return Steps(function, feed, self.at_once)
+        return Steps(function, feed, self.at_once, others)
 
 
 @contextmanager
@@ -140,7 +141,7 @@ def speed_of(  # noqa: PLR0913 - what the speed depends on
         evaluate_xla=evaluate_xla,
         stopper=stopper,
         always=bool(model.jit_compile),
-        at_once=1 if follows else cost.at_once,
+        at_once=1 if follows else _even(cost.at_once, train.steps),
     )
     build_optimizer(model)
     with steps_at_once(model, speed.at_once):
@@ -148,10 +149,21 @@ def speed_of(  # noqa: PLR0913 - what the speed depends on
         yield speed
 
 
+def _even(most: int, steps: int) -> int:
+    """Return at most `most` so that an epoch of `steps` is cut into parts of about one size.
+
+    Keras's progress bar counts whole parts.
+    """
+    return -(-steps // -(-steps // most))
+
+
 def _follows_batches(callback: keras.callbacks.Callback) -> bool:
-    """Return whether a callback is called for batches."""
+    """Return whether a callback is called for batches, by a method of its class or an own one."""
     plain = keras.callbacks.Callback
-    return any(getattr(type(callback), hook) is not getattr(plain, hook) for hook in BATCH_HOOKS)
+    return any(
+        getattr(getattr(callback, hook), "__func__", None) is not getattr(plain, hook)
+        for hook in BATCH_HOOKS
+    )
 
 
 def _sizes(recipe: CompiledRecipe, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstmgraph.compiler.graph import ROW_IDS
 from lstmgraph.compiler.passes.masks import looks_up
 from lstmgraph.keras_facts.layers.lookups import (
     FITTED,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 PREPARES = frozenset({*FITTED, "CategoryEncoding", "Hashing", "Identity", "Rescaling", "Reshape"})
 """Layers without trained weights that may stand between an input and a layer that is fitted."""
 KEEPS_IDS = frozenset({"Flatten", "Identity", "Permute", "Reshape", "RepeatVector"})
+COUNTED = frozenset({*LOOKUPS, "Hashing", "Discretization"})
+"""Layers that give ids of which it is known how many there can be."""
 
 
 def unfitted(graph: Graph) -> Iterator[Node]:
@@ -40,6 +43,19 @@ def unfitted(graph: Graph) -> Iterator[Node]:
 def tensorflow_only(graph: Graph) -> Node | None:
     """Return the first layer that runs on TensorFlow alone, and never under XLA."""
     return next((node for node in graph.nodes if node.op in TENSORFLOW_ONLY), None)
+
+
+def unchecked_ids(graph: Graph) -> Node | None:
+    """Return the first embedding whose ids nothing checks before the model runs.
+
+    Checked are inputs, in the data (``data_needs``), and ids from layers that count them (L881).
+    """
+    for node in graph.nodes:
+        if looks_up(node) and node.inputs and node.inputs[0].node not in graph.inputs:
+            source = _ids_source(node, graph)
+            if source is None or source.op not in {*COUNTED, ROW_IDS}:
+                return node
+    return None
 
 
 def check_vocabularies(graph: Graph, runtime: Runtime, document: Document) -> None:
@@ -104,6 +120,14 @@ def _trained_source(port: Port, graph: Graph) -> str | None:
     return str(port) if graph.inputs[port.node].made else None
 
 
+def _ids_source(node: Node, graph: Graph) -> Node | None:
+    """Return the call that computes the ids which `node` reads; None for an input."""
+    source = graph.by_name.get(node.inputs[0].node)
+    while source is not None and source.op in KEEPS_IDS:
+        source = graph.by_name.get(source.inputs[0].node)
+    return source
+
+
 def _check_table(node: Node, graph: Graph, document: Document) -> None:
     """Report (L881) an embedding or encoding with fewer rows than the ids that it is given."""
     key = "num_tokens" if node.op == "CategoryEncoding" else "input_dim"
@@ -113,10 +137,8 @@ def _check_table(node: Node, graph: Graph, document: Document) -> None:
         or not (looks_up(node) or node.op == "CategoryEncoding")
     ):
         return
-    source = graph.by_name.get(node.inputs[0].node)
-    while source is not None and source.op in KEEPS_IDS:
-        source = graph.by_name.get(source.inputs[0].node)
-    if source is None or source.op not in {*LOOKUPS, "Hashing", "Discretization"}:
+    source = _ids_source(node, graph)
+    if source is None or source.op not in COUNTED:
         return
     if source.arguments.get("output_mode") != "int" or not source.outputs:
         return

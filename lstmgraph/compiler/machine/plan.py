@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from lstmgraph.compiler.checks.vocabularies import tensorflow_only
+from lstmgraph.compiler.checks.vocabularies import tensorflow_only, unchecked_ids
 from lstmgraph.compiler.machine.fused import fused_nodes, runs_one_step
 from lstmgraph.compiler.machine.obstacles import kernel_on, obstacles
 from lstmgraph.compiler.passes.fused import fused_obstacle
@@ -115,6 +115,9 @@ def _why_no_xla(runtime: Runtime, graph: Graph, machine: Machine) -> str:
         return "XLA cannot compile cuDNN" if "cudnn" in kernels else ""
     if not kernels:
         return "no recurrent layer would be faster"
+    embedding = unchecked_ids(graph)
+    if embedding is not None:
+        return f"XLA would take ids that are not in the table of '{embedding.layer}' for others"
     if "unrolled" in kernels:
         return "an unrolled loop would take long to compile"
     return ""

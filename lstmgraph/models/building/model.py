@@ -207,17 +207,21 @@ def functional(compiled: CompiledRecipe, graph: Graph, layers: Layers) -> keras.
     )
     _name_operations(model)
     draw_unseeded(model, compiled.declaration.runtime.seed)
-    _keep_random_numbers(model, compiled)
+    _agree_under_xla(model, compiled)
     return model
 
 
-def _keep_random_numbers(model: keras.Model, compiled: CompiledRecipe) -> None:
-    """Have all layers of `model` draw the same random numbers with XLA and without it."""
+def _agree_under_xla(model: keras.Model, compiled: CompiledRecipe) -> None:
+    """Have all layers of `model` draw the same numbers under XLA, and let no wrong id pass."""
     if runs_on_cpu(compiled.declaration.runtime, seen_machine()):
-        from lstmgraph.models.kernels import keep_numbers  # noqa: PLC0415 - imports TensorFlow
+        from lstmgraph.models.kernels import (  # noqa: PLC0415 - it imports TensorFlow
+            keep_numbers,
+            mark_wrong_ids,
+        )
 
         for layer in model._flatten_layers():
             keep_numbers(layer)
+            mark_wrong_ids(layer)
 
 
 def _keras_input(tensor: GraphInput, graph: Graph) -> Tensor:

@@ -8,6 +8,7 @@ is saved.
 """
 
 from lstmgraph.models.kernels.installation import can_install, install
+from lstmgraph.models.kernels.lookups import mark_wrong_ids
 from lstmgraph.models.kernels.random_layers import keep_numbers
 
-__all__ = ["can_install", "install", "keep_numbers"]
+__all__ = ["can_install", "install", "keep_numbers", "mark_wrong_ids"]
