@@ -192,6 +192,18 @@ def share_buffers(model: Any) -> None:
     drop_unused_buffers(model)
 
 
+def separate_buffers(model: Any) -> None:
+    """Have one buffer for each constant, for what changes their data in place."""
+    taken = set()
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            if tensor.buffer in taken:
+                model.buffers.append(copy.copy(model.buffers[tensor.buffer]))
+                tensor.buffer = len(model.buffers) - 1
+            if model.buffers[tensor.buffer].data is not None:
+                taken.add(tensor.buffer)
+
+
 def drop_unused_codes(model: Any) -> None:
     """Drop the kinds of operators that the file does not have."""
     operators = [operator for graph in model.subgraphs for operator in graph.operators]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.export.flatbuffer import GraphEditor, changed, data_of
+from lstmgraph.export.flatbuffer import GraphEditor, data_of
 from lstmgraph.export.litert_values import Recorder
 from lstmgraph.export.litert_weights import rounded
 
@@ -28,17 +28,19 @@ NONE = -1
 """The number of a tensor that is not there."""
 
 
-def with_corrected_biases(content: bytes, batches: Iterable[Arrays]) -> bytes:
-    """Return a file in float32 whose biases make up for weights that will be in int8.
+def correct_biases(model: Any, schema: Any, content: bytes, batches: Iterable[Arrays]) -> None:
+    """Have the biases of a file in float32 make up for weights that will be in int8.
 
     Those of FULLY_CONNECTED are changed, which LiteRT quantizes row by row of the weights. A bias
     that several operators read stays: each reads it in units of its own.
 
     Args:
-        content: the file.
+        model: the file as objects.
+        schema: LiteRT's module of that name.
+        content: the same file as bytes, which is run.
         batches: the file's inputs, by name.
     """
-    return changed(content, lambda model, schema: _Biases(model, schema).correct(content, batches))
+    _Biases(model, schema).correct(content, batches)
 
 
 class _Biases:

@@ -19,9 +19,10 @@ from lstmgraph.export.flatbuffer import (
     changed,
     data_of,
     drop_unused_codes,
+    separate_buffers,
     share_buffers,
 )
-from lstmgraph.export.litert_biases import with_corrected_biases
+from lstmgraph.export.litert_biases import correct_biases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,13 +46,22 @@ def in_int16(content: bytes, calibration: Callable[[], Iterable[Arrays]]) -> byt
         content: the file.
         calibration: yields batches of the file's inputs, by name, which show ranges.
     """
-    own = with_corrected_biases(content, calibration())
-    own = changed(changed(own, _give_integers_ranges), _replace_operators)
     limits: dict[bytes, np.ndarray] = {}
-    changed(own, lambda model, schema: limits.update(_limits(model, schema)))
+
+    def prepare(model: Any, schema: Any) -> None:
+        correct_biases(model, schema, content, calibration())
+        _give_integers_ranges(model, schema)
+        _replace_operators(model, schema)
+        limits.update(_limits(model, schema))
+        separate_buffers(model)
+
+    def finish(model: Any, schema: Any) -> None:
+        _keep_limits(model, schema, limits)
+        share_buffers(model)
+
     with warnings.catch_warnings():  # of TensorFlow about its own calls
         warnings.simplefilter("ignore", UserWarning)
-        own = calibrator.add_intermediate_tensors(own)
+        own = calibrator.add_intermediate_tensors(changed(content, prepare))
         made = calibrator.Calibrator(own).calibrate_and_quantize(
             calibration,
             input_type=tf.float32,
@@ -60,8 +70,7 @@ def in_int16(content: bytes, calibration: Callable[[], Iterable[Arrays]]) -> byt
             activations_type=tf.int16,
             bias_type=tf.int64,
         )
-    made = changed(made, lambda model, schema: _keep_limits(model, schema, limits))
-    return changed(made, lambda model, _: share_buffers(model))
+    return changed(made, finish)
 
 
 def _give_integers_ranges(model: Any, schema: Any) -> None:

@@ -59,8 +59,7 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     if quantization_of(kind).is_integer:
         _refuse_loops(job, content)
     quantized = _quantized(converter, content, job)
-    for change in (_give_one_range, _widen_cells, _widen_empty_ranges):
-        quantized = changed(quantized, change)
+    quantized = changed(quantized, _fit_ranges)
     named = finished(quantized, names=True)
     check_device(job, named)
     _named(job.plain, "quantized").write_bytes(named)
@@ -93,6 +92,13 @@ def _quantized(converter: Any, content: bytes, job: ExportJob) -> bytes:
 def _named(plain: Path, kind: str = "plain") -> Path:
     """Return the path of a file whose tensors keep their names, which a written file has not."""
     return plain.with_suffix(f".{kind}.named")
+
+
+def _fit_ranges(model: Any, schema: Any) -> None:
+    """Change the ranges of a quantized file that LiteRT's kernels cannot take."""
+    _give_one_range(model, schema)
+    _widen_cells(model, schema)
+    _widen_empty_ranges(model, schema)
 
 
 def _give_one_range(model: Any, schema: Any) -> None:
