@@ -9,21 +9,23 @@ import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 import pytest
 from building import batch_for, build, load, outputs_of, randomise, with_header
 from forked import run_program
 
 import lstmgraph
-from lstmgraph.export import FORMATS, ExportOptions, check_obstacles, files
+from lstmgraph.export import FORMATS, ExportOptions, check_obstacles, files, litert_finished
 from lstmgraph.export.check import compare, tolerance_for
 from lstmgraph.export.files import export_files
-from lstmgraph.export.refusals import as_refusal
+from lstmgraph.export.flatbuffer import changed
+from lstmgraph.export.fused_lstm import _cumulated
+from lstmgraph.export.litert_weights import rounded
+from lstmgraph.export.refusals import as_refusal, is_own
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import keras
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -155,6 +157,41 @@ def test_what_an_exporter_cannot_do_is_said_at_the_layer_s_line(name: str, tmp_p
     assert (found.code, found.message) == ("L802", SAYS[name])
     assert found.place.span.line == line_of(text, "pooled:")
     assert not (tmp_path / "new").exists()
+
+
+def keras_refuses() -> None:
+    keras.layers.Dense(3)(np.zeros((2, 2, 0), "float32")[0, 0])
+
+
+def litert_refuses() -> None:
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in an extra
+
+    Interpreter(model_content=b"no model")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "own"),
+    [
+        (lambda: changed(b"", lambda *_: None), True),  # the package flatbuffers raises it
+        (lambda: rounded(np.ones((2, 0))), True),  # NumPy does
+        (lambda: _cumulated(None, 1), True),  # type: ignore[arg-type]
+        (keras_refuses, False),
+        (litert_refuses, False),
+    ],
+)
+def test_mistakes_of_our_own_are_told_from_refusals(mistake, own: bool) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of any kind
+        mistake()
+    assert is_own(caught.value) == own
+
+
+def test_a_mistake_of_our_own_is_no_refusal(tmp_path, monkeypatch) -> None:
+    """It was shown as L802, as if the format could not hold the model."""
+    monkeypatch.setattr(litert_finished, "set_states", None)
+    recipe = load(SMALL.replace("lstm", "simple_rnn").replace("time", "2"))
+    with pytest.raises(TypeError, match="NoneType"):
+        recipe.export(recipe.build(), tmp_path / "out", format="litert")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_operator_that_lacks_numbers_is_named() -> None:

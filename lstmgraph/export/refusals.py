@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 from lstmgraph.compiler.named_nodes import CALLING, named_node
@@ -16,6 +18,23 @@ _LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _CONVERTER_SAYS = re.compile(r"loc\(.*\)\): (?:error: )?(.+)")
 _KERNEL = re.compile(r"Node number \d+ \((\w+)\) failed to (?:prepare|invoke)")
 _LONGEST = 300
+_OWN = __name__.partition(".")[0]
+_CALLED = {*sys.stdlib_module_names, "numpy", "flatbuffers", "ai_edge_litert.schema_py_generated"}
+"""What only does as it is told: its errors are those of the caller."""
+_CUT = "traceback_utils"
+"""What of Keras and TensorFlow takes their own functions out of a traceback."""
+
+
+def is_own(error: Exception) -> bool:
+    """Return whether an error is a mistake of this package, and no refusal of an exporter.
+
+    Where Keras has cut the traceback, nobody can say: it counts as a refusal.
+    """
+    names = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
+    if any(name.endswith(_CUT) for name in names):
+        return False
+    callers = [name for name in names if not {name, name.partition(".")[0]} & _CALLED]
+    return bool(callers) and callers[-1].partition(".")[0] == _OWN
 
 
 def as_refusal(
