@@ -12,14 +12,14 @@ from lstmgraph.compiler.machine.litert import RECURRENT, litert_calls
 from lstmgraph.compiler.named_nodes import named_node
 from lstmgraph.compiler.passes.kernels import zeroes_wrong_steps
 from lstmgraph.export.flatbuffer import add_buffer, changed
-from lstmgraph.export.formats import kept_from
+from lstmgraph.export.formats import MICROCONTROLLER, kept_from
 from lstmgraph.export.litert_biases import BIAS
 from lstmgraph.export.litert_finished import finished
 from lstmgraph.export.litert_int16 import in_int16
 from lstmgraph.export.litert_tensors import read_subgraphs
 from lstmgraph.export.litert_values import Recorder
 from lstmgraph.export.litert_weights import have_shared_data, in_float16, in_int8
-from lstmgraph.export.micro import check_device
+from lstmgraph.export.micro import check_device, split_concatenations
 from lstmgraph.export.mistakes import ExportMistake, export_error
 from lstmgraph.export.quantization import DYNAMIC, FLOAT16, INT8, INT16X8, quantization_of
 from lstmgraph.export.report import LayerError
@@ -52,6 +52,7 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     content: bytes = converter.convert()
     kind = job.options.quantize
     if kind is None:
+        content = _for_device(content, job)
         check_device(job, finished(content, names=True))
         return finished(content)
     job.plain.write_bytes(finished(content))
@@ -59,11 +60,17 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     if quantization_of(kind).is_integer:
         _refuse_loops(job, content)
     quantized = _quantized(converter, content, job)
-    quantized = changed(quantized, _fit_ranges)
+    quantized = _for_device(changed(quantized, _fit_ranges), job)
     named = finished(quantized, names=True)
     check_device(job, named)
     _named(job.plain, "quantized").write_bytes(named)
     return finished(quantized)
+
+
+def _for_device(content: bytes, job: ExportJob) -> bytes:
+    """Return a file in the form that the job's device can run."""
+    is_for_micro = job.options.device == MICROCONTROLLER
+    return changed(content, split_concatenations) if is_for_micro else content
 
 
 def _quantized(converter: Any, content: bytes, job: ExportJob) -> bytes:
