@@ -73,6 +73,12 @@ LAYERS = {
     "flat": "flatten, input: x",
 }
 
+GRU = """
+inputs: {x: {shape: [6, 8]}}
+layers: {y: {type: gru, input: x, units: 16}}
+outputs: {y: y}
+"""
+
 
 def checks(
     recipe: lstmgraph.Recipe, model: keras.Model, folder: Path, **inputs: TensorSpec
@@ -112,6 +118,19 @@ def test_a_file_of_many_layers(tmp_path) -> None:
     off = {each.name: each.mean_difference / each.greatest_value for each in found}
     assert off.keys() == LAYERS.keys()
     assert not {name: part for name, part in off.items() if not part < BOUND}
+
+
+def test_large_recurrent_weights_lose_only_what_int8_rounds(tmp_path) -> None:
+    """With weights that int8 holds, what is left is rounding in int16."""
+    recipe = load(GRU)
+    model = recipe.build()
+    random = np.random.default_rng(1)
+    weights = [random.normal(size=each.shape) for each in model.get_weights()]
+    units = [np.abs(each).max(0) / 127 for each in weights]
+    kernel, recurrent = (np.round(w / u) * u for w, u in zip(weights[:2], units, strict=False))
+    model.set_weights([kernel, recurrent, weights[2]])
+    (check,) = checks(recipe, model, tmp_path, x=one_row(recipe.compiled.graph.inputs["x"].spec))
+    assert check.mean_difference < 1e-3 * check.greatest_value
 
 
 @pytest.mark.skipif("LSTMGRAPH_EXAMPLES" not in os.environ, reason="the whole grid")
