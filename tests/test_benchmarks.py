@@ -186,6 +186,8 @@ def device_line(steps: int, ours: float, keras: float, int8_bytes: int) -> dict[
             devices.OURS: side(ours, 7_000),
             devices.OURS_INT8: side(ours, int8_bytes),
             devices.KERAS: side(keras, 10_000),
+            devices.OURS_ALONE: side(ours, 7_000),
+            devices.KERAS_ALONE: side(4 * ours, 10_000),
             devices.TORCH: "torch not installed",
         },
         "load": 0.0,
@@ -204,7 +206,10 @@ def test_devices_have_a_verdict_for_each_aim() -> None:
     assert found["9", *ours] == ["2.90", "0.70", f"3 times as fast: missed; {small}"]
     assert found["50", *int8] == ["1.00", "0.34", "at most 0.35 of its size: ok"]
     assert found["9", *int8] == ["1.00", "0.36", "at most 0.35 of its size: missed"]
-    assert "3 times as fast: 1 of 2" in text
+    alone = (devices.OURS_ALONE, devices.KERAS_ALONE)
+    assert found["9", *alone] == ["4.00", "0.70", "3 times as fast: ok"]
+    assert f"{', against '.join(ours)}, 3 times as fast: 1 of 2" in text
+    assert f"{', against '.join(alone)}, 3 times as fast: 2 of 2" in text
     assert "| torch.nn.LSTM | torch not installed |" in text
     assert "medians of 2 calls" in text
 
@@ -217,7 +222,8 @@ def test_devices_go_on_where_they_were_and_write_a_section(tmp_path) -> None:
     assert "lstmgraph, LiteRT int8" in run(*quick)
     assert "lstmgraph" not in run(*quick)  # nothing is missing
     (line,) = map(json.loads, lines.read_text("utf-8").splitlines())
-    for name in (devices.OURS, devices.OURS_INT8, devices.KERAS, devices.ONNX_INT8):
+    sides = (devices.OURS, devices.OURS_INT8, devices.KERAS, devices.KERAS_ALONE, devices.ONNX_INT8)
+    for name in sides:
         side = line["sides"][name]
         assert len(side["clock"]) == len(side["processor"]) == 2
         assert side["bytes"] > 1000
