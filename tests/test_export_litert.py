@@ -226,14 +226,18 @@ outputs: {{y: y}}
 """
 
 
+def loop(obstacle: str, why: str) -> str:
+    return f"{obstacle}, and its steps are not written one after another: {why}"
+
+
 @pytest.mark.parametrize("layer", CALLS)
 def test_why_a_call_is_not_fused_is_said(layer: str) -> None:
     kind, reason = CALLS[layer]
     others = [(UNROLLED_STEPS, kind, reason)]
     if kind == "unrolled":
         others += [
-            (MANY, "loop", f"{reason}; {MANY} steps are more than {UNROLLED_STEPS}"),
-            ("time", "loop", f"{reason}; the number of steps is open"),
+            (MANY, "loop", loop(reason, f"{MANY} are more than {UNROLLED_STEPS}")),
+            ("time", "loop", loop(reason, "their number is open")),
         ]
     elif "unroll" not in layer:  # with an open number of steps that is a mistake
         others += [(MANY, kind, reason), ("time", kind, reason)]
@@ -258,11 +262,11 @@ runtime: {batch_size: 2}
 
 def test_states_that_the_model_computes_keep_the_loop() -> None:
     found = {call.name: (call.kind, call.reason) for call in litert_calls(graph_of(STATES))}
-    computed = ("loop", "its initial state is computed; the number of steps is open")
+    computed = ("loop", loop("its initial state is computed", "their number is open"))
     assert found == {
         "a": ("fused", FUSED),
         "b": computed,
-        "c": ("loop", "its states are carried; the number of steps is open"),
+        "c": ("loop", loop("its states are carried", "their number is open")),
         "d": computed,
     }
 
@@ -271,7 +275,7 @@ def test_a_masked_sequence_of_both_directions_keeps_its_loop() -> None:
     """Keras's unrolled loop would zero the backward outputs at the wrong steps (L703)."""
     layer = "{type: gru, bidirectional: true, mask: {value: 0.0}, return_sequences: true}"
     (call,) = litert_calls(graph_of(with_layer(layer, 6)))
-    reason = "LiteRT has no operator of GRU; masked in both directions"
+    reason = loop("LiteRT has no operator of GRU", "it is masked in both directions")
     assert (call.kind, call.reason) == ("loop", reason)
 
 

@@ -395,6 +395,25 @@ def test_the_help_for_a_mask_on_a_microcontroller_is_not_another_quantization(tm
     assert hints == {"leave out the mask that it is of, or use another layer"}
 
 
+@needs_micro
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [None, "int8"])
+def test_many_tensors_are_joined_as_a_microcontroller_can(tmp_path, kind) -> None:
+    """It joins at most ten: with more it "failed to allocate tensors"."""
+    parts = {f"p{size}": f"{{type: dense, input: x, units: {size}}}" for size in range(1, 13)}
+    text = "inputs: {x: {shape: [8, 6]}}\nlayers:\n"
+    text += "".join(f"  {name}: {layer}\n" for name, layer in parts.items())
+    text += f"  y: {{type: concatenate, input: [{', '.join(parts)}]}}\n"
+    recipe = load(text + "outputs: {y: y}\ntraining: {loss: mse}\n", "small")
+    model = recipe.build()
+    randomise(model)
+    data = {"x": arrays(1)["x"], "y": np.zeros((60, 8, 78), "float32")}
+    given = {"quantize": kind, "data": data} if kind else {}
+    report = recipe.export(model, tmp_path, format="c", device="microcontroller", **given)
+    assert report.ran_on_device
+    assert "CONCATENATION" in report.operators
+
+
 def test_the_table_of_operators_says_where_it_is_from() -> None:
     table = json.loads(micro.TABLE.read_text("utf-8"))
     assert len(table["source"]["commit"]) == 40

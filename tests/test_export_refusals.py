@@ -9,21 +9,23 @@ import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 import pytest
 from building import batch_for, build, load, outputs_of, randomise, with_header
 from forked import run_program
 
 import lstmgraph
-from lstmgraph.export import FORMATS, ExportOptions, check_obstacles, files
+from lstmgraph.export import FORMATS, ExportOptions, check_obstacles, files, litert_finished
 from lstmgraph.export.check import compare, tolerance_for
 from lstmgraph.export.files import export_files
-from lstmgraph.export.refusals import as_refusal
+from lstmgraph.export.flatbuffer import changed
+from lstmgraph.export.fused_lstm import _cumulated
+from lstmgraph.export.litert_weights import rounded
+from lstmgraph.export.refusals import as_refusal, is_own
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import keras
 
 # Keras 3.15 writes weights with a call that NumPy 2 wants spelled otherwise.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -116,31 +118,78 @@ def test_adaptive_pooling_to_one_value_is_not_traced(shape, layer: str, hint: st
         assert "does: its windows would be longer than the input" in found.message
         assert hint in found.hint
     two = text.replace("output_size: 1", "output_size: 2").replace("[1, 2]", "[2, 2]")
-    check_obstacles(load(two + "outputs: {y: y}").compiled, ["litert"])
+    check_obstacles(load(two + "outputs: {y: y}").compiled, ["saved_model"])
+
+
+POOLED = """
+inputs: {{x: {{shape: {shape}, dtype: {dtype}}}}}
+layers: {{y: {{type: {layer}, input: x}}}}
+outputs: {{y: y}}
+"""
+CUBE, PLANE, LINE = [8, 8, 8, 2], [8, 8, 2], [8, 2]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "dtype", "says", "hint"),
+    [
+        ("max_pooling3d", CUBE, "float32", "in three", "or `global_max_pooling3d`"),
+        (
+            "average_pooling3d, pool_size: 2",
+            CUBE,
+            "float32",
+            "in three",
+            "or `global_average_pooling3d`",
+        ),
+        ("adaptive_max_pooling3d, output_size: 2", CUBE, "float32", "in three", "use `conv3d`"),
+        ("adaptive_average_pooling3d, output_size: 2", CUBE, "float32", "in three", "`conv3d`"),
+        ("max_pooling1d", LINE, "int32", "pools int32", "put a `rescaling` with `scale: 1.0`"),
+        ("max_pooling2d", PLANE, "int32", "pools int32", "put a `rescaling` with `scale: 1.0`"),
+        ("adaptive_max_pooling1d, output_size: 2", LINE, "int32", "pools int32", "`rescaling`"),
+        ("adaptive_max_pooling2d, output_size: 2", PLANE, "int32", "pools int32", "`rescaling`"),
+    ],
+)
+def test_pooling_without_an_operator_is_refused_with_what_to_use(
+    layer: str, shape, dtype: str, says: str, hint: str
+) -> None:
+    compiled = load(POOLED.format(shape=shape, dtype=dtype, layer=layer)).compiled
+    with pytest.raises(lstmgraph.RecipeError) as caught:
+        check_obstacles(compiled, ["litert"])
+    (found,) = caught.value.diagnostics
+    assert found.code == "L801"
+    assert says in found.message
+    assert hint in found.hint
+    check_obstacles(compiled, ["saved_model"])
+
+
+def test_pooling_that_litert_has_is_no_obstacle() -> None:
+    for shape, layer in ((LINE, "max_pooling1d"), (PLANE, "average_pooling2d, pool_size: 2")):
+        text = POOLED.format(shape=shape, dtype="float32", layer=layer)
+        check_obstacles(load(text).compiled, ["litert"])
 
 
 # --- known when the exporter tries ---
 
 REFUSED = {
     "litert": """
-        inputs: {x: {shape: [6, 7, 8, 2]}}
+        inputs: {x: {shape: [6, 2]}}
         layers:
-          before: {type: conv3d, input: x, filters: 2, kernel_size: 1}
-          pooled: {type: max_pooling3d, input: before, pool_size: 2}
-        outputs: {y: pooled}
+          before: {type: dense, input: x, units: 2}
+          given:
+            {type: conv1d_transpose, input: before, filters: 2, kernel_size: 3, dilation_rate: 2}
+        outputs: {y: given}
     """,
     "saved_model": """
         inputs: {x: {shape: [time, 3]}}
         layers:
           before: {type: dense, input: x, units: 2}
-          pooled: {type: adaptive_max_pooling1d, input: before, output_size: 4}
-        outputs: {y: pooled}
+          given: {type: adaptive_max_pooling1d, input: before, output_size: 4}
+        outputs: {y: given}
     """,
 }
 SAYS = {
-    "litert": "LiteRT cannot hold 'pooled' (MaxPooling3D): it has no operators for TensorFlow's "
-    "MaxPool3D with this dtype and rank",
-    "saved_model": "SavedModel cannot hold 'pooled' (AdaptiveMaxPooling1D): Input length must be "
+    "litert": "LiteRT cannot hold 'given' (Conv1DTranspose): it has no operators for this layer "
+    "with its arguments, dtype and rank",
+    "saved_model": "SavedModel cannot hold 'given' (AdaptiveMaxPooling1D): Input length must be "
     "statically known for adaptive pooling",
 }
 
@@ -153,8 +202,43 @@ def test_what_an_exporter_cannot_do_is_said_at_the_layer_s_line(name: str, tmp_p
         recipe.export(recipe.build(), tmp_path / "new", format=name)
     (found,) = caught.value.diagnostics
     assert (found.code, found.message) == ("L802", SAYS[name])
-    assert found.place.span.line == line_of(text, "pooled:")
+    assert found.place.span.line == line_of(text, "given:")
     assert not (tmp_path / "new").exists()
+
+
+def keras_refuses() -> None:
+    keras.layers.Dense(3)(np.zeros((2, 2, 0), "float32")[0, 0])
+
+
+def litert_refuses() -> None:
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - in an extra
+
+    Interpreter(model_content=b"no model")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "own"),
+    [
+        (lambda: changed(b"", lambda *_: None), True),  # the package flatbuffers raises it
+        (lambda: rounded(np.ones((2, 0))), True),  # NumPy does
+        (lambda: _cumulated(None, 1), True),  # type: ignore[arg-type]
+        (keras_refuses, False),
+        (litert_refuses, False),
+    ],
+)
+def test_mistakes_of_our_own_are_told_from_refusals(mistake, own: bool) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of any kind
+        mistake()
+    assert is_own(caught.value) == own
+
+
+def test_a_mistake_of_our_own_is_no_refusal(tmp_path, monkeypatch) -> None:
+    """It was shown as L802, as if the format could not hold the model."""
+    monkeypatch.setattr(litert_finished, "set_states", None)
+    recipe = load(SMALL.replace("lstm", "simple_rnn").replace("time", "2"))
+    with pytest.raises(TypeError, match="NoneType"):
+        recipe.export(recipe.build(), tmp_path / "out", format="litert")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_operator_that_lacks_numbers_is_named() -> None:

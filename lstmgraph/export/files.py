@@ -45,7 +45,7 @@ from lstmgraph.export.quantization import (
     coarse_probabilities,
     quantization_of,
 )
-from lstmgraph.export.refusals import as_refusal
+from lstmgraph.export.refusals import as_refusal, is_own
 from lstmgraph.export.report import ExportReport, MeasureCheck, Quantized, TensorSignature
 from lstmgraph.export.samples import sample_batches
 from lstmgraph.export.streaming import Streams, stream_check
@@ -506,7 +506,10 @@ def _size(path: Path) -> int:
 
 @contextmanager
 def _refusals(job: ExportJob, name: str) -> Iterator[None]:
-    """Turn an exporter's exception in the block into a diagnostic at the recipe's line."""
+    """Turn an exporter's exception in the block into a diagnostic at the recipe's line.
+
+    Mistakes of this package stay what they are.
+    """
     try:
         yield
     except (RecipeError, OSError, ImportError):
@@ -516,6 +519,8 @@ def _refusals(job: ExportJob, name: str) -> Iterator[None]:
             type(error).__name__ == "ResourceExhaustedError"
         ):  # what TensorFlow raises, also if the disk is full
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        if is_own(error):
+            raise
         mistake = as_refusal(job.graph, FORMATS[name].title, error, job.options.quantize)
         raise export_error(job.compiled, [mistake]) from error
 

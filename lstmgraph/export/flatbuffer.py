@@ -5,35 +5,17 @@ The format is ``tensorflow/compiler/mlir/lite/schema/schema.fbs``.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.export.states import set_states
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 IDENTIFIER = b"TFL3"
 NO_DATA = 0
 """The buffer of all tensors that are no constants."""
-
-
-def finished(content: bytes, *, names: bool = False) -> bytes:
-    """Return a file of the converter with the model's states, and without what nothing reads.
-
-    Tensors inside the file lose their names, which can take more than half of it.
-    """
-
-    def finish(model: Any, schema: Any) -> None:
-        set_states(model, schema)
-        drop_unused_codes(model)
-        for graph in model.subgraphs:
-            if not names:
-                _drop_names(graph)
-        _drop_unused_buffers(model)
-
-    return changed(content, finish)
 
 
 def changed(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
@@ -51,19 +33,74 @@ def changed(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
 def add_buffer(model: Any, schema: Any, data: np.ndarray) -> int:
     """Add the bytes of an array to a file's objects, and return the number of their buffer."""
     buffer = schema.BufferT()
-    buffer.data = data.view(np.uint8)
+    buffer.data = np.frombuffer(data.tobytes(), np.uint8)
     model.buffers.append(buffer)
     return len(model.buffers) - 1
 
 
-def add_constant(model: Any, graph: Any, schema: Any, values: np.ndarray) -> int:
-    """Add a constant in float32 to a graph, and return the number of its tensor."""
-    tensor = schema.TensorT()
-    tensor.shape, tensor.type = list(values.shape), schema.TensorType.FLOAT32
-    tensor.buffer = add_buffer(model, schema, values.astype(np.float32))
-    tensor.name = f"constant/{tensor.buffer}".encode()
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
+class GraphEditor:
+    """Adds tensors and operators to a graph of a file; `schema` is LiteRT's module of that name."""
+
+    def __init__(self, model: Any, graph: Any, schema: Any) -> None:
+        self.model, self.graph, self.schema = model, graph, schema
+        self.kinds = schema.BuiltinOperator
+
+    def constant(self, values: np.ndarray) -> int:
+        """Add a constant in float32, float16 or int32, and return the number of its tensor."""
+        tensor = self.schema.TensorT()
+        tensor.shape, tensor.hasRank = list(values.shape), True
+        tensor.type = getattr(self.schema.TensorType, values.dtype.name.upper())
+        tensor.buffer = add_buffer(self.model, self.schema, values)
+        tensor.name = f"constant/{tensor.buffer}".encode()
+        return self._add(tensor)
+
+    def like(self, number: int) -> int:
+        """Add a tensor of the shape and dtype of another, without data, and return its number."""
+        tensor = copy.deepcopy(self.graph.tensors[number])
+        tensor.buffer, tensor.isVariable = NO_DATA, False
+        tensor.name = (tensor.name or b"") + b"/part"
+        return self._add(tensor)
+
+    def _add(self, tensor: Any) -> int:
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def operator(
+        self, kind: str, inputs: Sequence[int], output: int, options: Any = None, version: int = 1
+    ) -> Any:
+        """Return a new operator, such as "ADD", with the schema's object of its options."""
+        operator = self.schema.OperatorT()
+        operator.opcodeIndex = self._code(getattr(self.kinds, kind), version)
+        operator.inputs = np.array(inputs, np.int32)
+        operator.outputs = np.array([output], np.int32)
+        if options is not None:
+            name = type(options).__name__.removesuffix("T")
+            operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, name)
+            operator.builtinOptions = options
+        return operator
+
+    def _code(self, kind: int, version: int) -> int:
+        """Return the place of a kind of operators, which is added if it is not there."""
+        codes = self.model.operatorCodes
+        for index, code in enumerate(codes):
+            if code.builtinCode == kind and code.version == version:
+                return index
+        code = self.schema.OperatorCodeT()
+        code.builtinCode = kind
+        # The older field is a byte, which stays at 127 for all newer operators.
+        code.deprecatedBuiltinCode = min(kind, 127)
+        code.version = version
+        codes.append(code)
+        return len(codes) - 1
+
+
+def data_of(model: Any, tensor: Any, dtype: type[np.generic]) -> np.ndarray | None:
+    """Return what a tensor holds if it is a constant, in its shape; else None."""
+    data = model.buffers[tensor.buffer].data
+    if data is None:
+        return None
+    shape = [] if tensor.shape is None else tensor.shape
+    return np.asarray(data, np.uint8).view(dtype).reshape(shape)
 
 
 def _objects(content: bytes, schema: Any) -> Any:
@@ -152,7 +189,19 @@ def share_buffers(model: Any) -> None:
     for graph in model.subgraphs:
         for tensor in graph.tensors:
             tensor.buffer = same.get(tensor.buffer, tensor.buffer)
-    _drop_unused_buffers(model)
+    drop_unused_buffers(model)
+
+
+def separate_buffers(model: Any) -> None:
+    """Have one buffer for each constant, for what changes their data in place."""
+    taken = set()
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            if tensor.buffer in taken:
+                model.buffers.append(copy.copy(model.buffers[tensor.buffer]))
+                tensor.buffer = len(model.buffers) - 1
+            if model.buffers[tensor.buffer].data is not None:
+                taken.add(tensor.buffer)
 
 
 def drop_unused_codes(model: Any) -> None:
@@ -164,17 +213,7 @@ def drop_unused_codes(model: Any) -> None:
     model.operatorCodes = [model.operatorCodes[index] for index in used]
 
 
-def _drop_names(graph: Any) -> None:
-    """Drop the names of all tensors but inputs and outputs, and quantization without a scale."""
-    named = {*graph.inputs.tolist(), *graph.outputs.tolist()}
-    for index, tensor in enumerate(graph.tensors):
-        if index not in named:
-            tensor.name = None
-        if tensor.quantization is not None and not _size(tensor.quantization.scale):
-            tensor.quantization = None
-
-
-def _drop_unused_buffers(model: Any) -> None:
+def drop_unused_buffers(model: Any) -> None:
     """Drop buffers without data, one of which the converter writes for each tensor."""
     holders = [*(t for graph in model.subgraphs for t in graph.tensors), *(model.metadata or ())]
     kept = [NO_DATA]
@@ -187,7 +226,3 @@ def _drop_unused_buffers(model: Any) -> None:
 
 def _has_data(buffer: Any) -> bool:
     return buffer.data is not None or bool(buffer.size)
-
-
-def _size(array: Any) -> int:
-    return 0 if array is None else len(array)

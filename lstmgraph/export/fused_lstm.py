@@ -148,10 +148,15 @@ class _FusedLoop:
         """
         kernel, recurrent, bias = self.weights
         if padded is not None and self.needs.reads_c:
-            # One more feature closes the input gate of these steps and opens the forget gate.
+            # One more feature closes the input gate of these steps and opens the forget gate. Its
+            # weights are as large as the gates' others, so that fewer bits hold those beside them.
+            units = recurrent.shape[0]
+            closing, opening = np.abs(kernel[:, : 2 * units]).reshape(-1, 2, units).max((0, 2))
+            closing, opening = closing or 1.0, opening or 1.0
+            held = HELD / min(closing, opening)
             x = tf.where(padded[:, :, None], 0.0, x)
-            x = tf.concat([x, tf.cast(padded, x.dtype)[:, :, None]], axis=2)
-            row = np.repeat([-HELD, HELD, 0, 0], recurrent.shape[0])
+            x = tf.concat([x, tf.cast(padded, x.dtype)[:, :, None] * held], axis=2)
+            row = np.repeat([-closing, opening, 0, 0], units)
             kernel = np.concatenate([kernel, row[None].astype(kernel.dtype)])
         if self.needs.given_states:
             x = _marker(BEGIN, lambda x, *_: tf.identity(x))(x, h0, c0)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.export.flatbuffer import add_constant, changed
+from lstmgraph.export.flatbuffer import GraphEditor, data_of
 from lstmgraph.export.litert_values import Recorder
+from lstmgraph.export.litert_weights import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,27 +26,28 @@ BIAS = 2
 """The place of the bias among the inputs of an operator."""
 NONE = -1
 """The number of a tensor that is not there."""
-MOST = 127
-"""The largest weight in int8, which is as large below zero."""
 
 
-def with_corrected_biases(content: bytes, batches: Iterable[Arrays]) -> bytes:
-    """Return a file in float32 whose biases make up for weights that will be in int8.
+def correct_biases(model: Any, schema: Any, content: bytes, batches: Iterable[Arrays]) -> None:
+    """Have the biases of a file in float32 make up for weights that will be in int8.
 
     Those of FULLY_CONNECTED are changed, which LiteRT quantizes row by row of the weights. A bias
     that several operators read stays: each reads it in units of its own.
 
     Args:
-        content: the file.
+        model: the file as objects.
+        schema: LiteRT's module of that name.
+        content: the same file as bytes, which is run.
         batches: the file's inputs, by name.
     """
-    return changed(content, lambda model, schema: _Biases(model, schema).correct(content, batches))
+    _Biases(model, schema).correct(content, batches)
 
 
 class _Biases:
     def __init__(self, model: Any, schema: Any) -> None:
         self.model, self.schema = model, schema
         self.graph = model.subgraphs[0]
+        self.editor = GraphEditor(model, self.graph, schema)
 
     def correct(self, content: bytes, batches: Iterable[Arrays]) -> None:
         """Change the biases of the main graph."""
@@ -56,9 +58,10 @@ class _Biases:
             if values not in means:
                 continue
             kernel = self._floats(weights)
-            lost = (kernel - _rounded(kernel)) @ means[values]
+            integers, units = rounded(kernel)
+            lost = (kernel - integers * units) @ means[values]
             own = self._floats(bias) if bias != NONE else 0.0
-            corrected = add_constant(self.model, self.graph, self.schema, own + lost)
+            corrected = self.editor.constant((own + lost).astype(np.float32))
             each.inputs = [values, weights, corrected]
 
     def _products(self) -> Iterator[Any]:
@@ -79,9 +82,9 @@ class _Biases:
         return is_float and self.model.buffers[tensor.buffer].data is not None
 
     def _floats(self, number: int) -> np.ndarray:
-        tensor = self.graph.tensors[number]
-        data = np.asarray(self.model.buffers[tensor.buffer].data, np.uint8).view(np.float32)
-        return data.reshape(tensor.shape).astype(np.float64)
+        found = data_of(self.model, self.graph.tensors[number], np.float32)
+        assert found is not None, "a constant"
+        return found.astype(np.float64)
 
 
 def _means(
@@ -103,11 +106,3 @@ def _means(
                 sums[number] += values.sum(0)
                 rows[number] += len(values)
     return {number: sums[number] / count for number, count in rows.items() if count}
-
-
-def _rounded(kernel: np.ndarray) -> np.ndarray:
-    """Return weights (out, in) as int8 holds them, each row in multiples of one number."""
-    unit = np.abs(kernel).max(axis=1, keepdims=True) / MOST
-    unit[unit == 0] = 1.0
-    rounded: np.ndarray = np.round(kernel / unit) * unit
-    return rounded

@@ -6,7 +6,6 @@ operators for others: files are changed before it sees them.
 
 from __future__ import annotations
 
-import copy
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,15 @@ import tensorflow as tf
 from tensorflow.lite.python.optimize import calibrator
 
 from lstmgraph.export.flatbuffer import (
+    GraphEditor,
     add_buffer,
-    add_constant,
     changed,
+    data_of,
     drop_unused_codes,
+    separate_buffers,
     share_buffers,
 )
-from lstmgraph.export.litert_biases import with_corrected_biases
+from lstmgraph.export.litert_biases import correct_biases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,13 +46,22 @@ def in_int16(content: bytes, calibration: Callable[[], Iterable[Arrays]]) -> byt
         content: the file.
         calibration: yields batches of the file's inputs, by name, which show ranges.
     """
-    own = with_corrected_biases(content, calibration())
-    own = changed(changed(own, _give_integers_ranges), _replace_operators)
     limits: dict[bytes, np.ndarray] = {}
-    changed(own, lambda model, schema: limits.update(_limits(model, schema)))
+
+    def prepare(model: Any, schema: Any) -> None:
+        correct_biases(model, schema, content, calibration())
+        _give_integers_ranges(model, schema)
+        _replace_operators(model, schema)
+        limits.update(_limits(model, schema))
+        separate_buffers(model)
+
+    def finish(model: Any, schema: Any) -> None:
+        _keep_limits(model, schema, limits)
+        share_buffers(model)
+
     with warnings.catch_warnings():  # of TensorFlow about its own calls
         warnings.simplefilter("ignore", UserWarning)
-        own = calibrator.add_intermediate_tensors(own)
+        own = calibrator.add_intermediate_tensors(changed(content, prepare))
         made = calibrator.Calibrator(own).calibrate_and_quantize(
             calibration,
             input_type=tf.float32,
@@ -60,8 +70,7 @@ def in_int16(content: bytes, calibration: Callable[[], Iterable[Arrays]]) -> byt
             activations_type=tf.int16,
             bias_type=tf.int64,
         )
-    made = changed(made, lambda model, schema: _keep_limits(model, schema, limits))
-    return changed(made, lambda model, _: share_buffers(model))
+    return changed(made, finish)
 
 
 def _give_integers_ranges(model: Any, schema: Any) -> None:
@@ -82,9 +91,9 @@ def _limits(model: Any, schema: Any) -> Iterator[tuple[bytes, np.ndarray]]:
     """Yield the constants of MINIMUM and MAXIMUM in float32, by the names of their tensors."""
     for graph in model.subgraphs:
         for tensor in _inputs_of(model, graph, schema, LIMITING):
-            data = model.buffers[tensor.buffer].data
-            if data is not None and tensor.type == schema.TensorType.FLOAT32:
-                yield tensor.name, np.asarray(data, np.uint8).view(np.float32)
+            limit = data_of(model, tensor, np.float32)
+            if limit is not None and tensor.type == schema.TensorType.FLOAT32:
+                yield tensor.name, limit
 
 
 def _keep_limits(model: Any, schema: Any, limits: Mapping[bytes, np.ndarray]) -> None:
@@ -126,10 +135,9 @@ class _Parts:
     """The operators that a graph has in place of others."""
 
     def __init__(self, model: Any, graph: Any, schema: Any) -> None:
-        self.model = model
-        self.graph = graph
-        self.schema = schema
+        self.model, self.graph, self.schema = model, graph, schema
         self.kinds = schema.BuiltinOperator
+        self.editor = GraphEditor(model, graph, schema)
 
     def of(self, operator: Any) -> Iterator[Any]:
         """Yield what computes the same as `operator`."""
@@ -139,14 +147,14 @@ class _Parts:
         if is_float and kind == self.kinds.SQUARE:
             yield self._multiply(inputs[0], inputs[0], outputs[0])
         elif is_float and kind == self.kinds.SQUARED_DIFFERENCE:
-            part = self._like(outputs[0])
+            part = self.editor.like(outputs[0])
             yield self._subtract(inputs[0], inputs[1], part)
             yield self._multiply(part, part, outputs[0])
         elif is_float and kind == self.kinds.SUM and (count := self._count(*inputs)):
-            operator.opcodeIndex = self._code(self.kinds.MEAN)
-            operator.outputs = [self._like(outputs[0])]
-            yield operator
-            yield self._multiply(operator.outputs[0], self._constant(count), outputs[0])
+            mean, options = self.editor.like(outputs[0]), operator.builtinOptions
+            yield self.editor.operator("MEAN", inputs, mean, options)
+            number = self.editor.constant(np.array([count], np.float32))
+            yield self._multiply(mean, number, outputs[0])
         else:
             yield operator
 
@@ -155,42 +163,14 @@ class _Parts:
 
     def _count(self, values: int, axes: int) -> int:
         """Return how many numbers each sum is of; 0 where that is open."""
-        data = self.model.buffers[self._tensor(axes).buffer].data
+        summed = data_of(self.model, self._tensor(axes), np.int32)
         signature = self._tensor(values).shapeSignature
-        if data is None or (signature is not None and min(signature) < 0):
+        if summed is None or (signature is not None and min(signature) < 0):
             return 0
-        shape = np.asarray(self._tensor(values).shape)
-        return int(shape[np.asarray(data, np.uint8).view(np.int32)].prod())
+        return int(np.asarray(self._tensor(values).shape)[summed].prod())
 
     def _multiply(self, one: int, other: int, product: int) -> Any:
-        options = (self.schema.BuiltinOptions.MulOptions, self.schema.MulOptionsT())
-        return self._operator(self.kinds.MUL, options, [one, other], product)
+        return self.editor.operator("MUL", [one, other], product, self.schema.MulOptionsT())
 
     def _subtract(self, one: int, other: int, difference: int) -> Any:
-        options = (self.schema.BuiltinOptions.SubOptions, self.schema.SubOptionsT())
-        return self._operator(self.kinds.SUB, options, [one, other], difference)
-
-    def _operator(self, kind: int, options: tuple[int, Any], inputs: list[int], output: int) -> Any:
-        operator = self.schema.OperatorT()
-        operator.opcodeIndex = self._code(kind)
-        operator.builtinOptionsType, operator.builtinOptions = options
-        operator.inputs, operator.outputs = inputs, [output]
-        return operator
-
-    def _code(self, kind: int) -> int:
-        """Return the place of a kind of operators, which is added."""
-        code = self.schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = kind
-        code.version = 1
-        self.model.operatorCodes.append(code)
-        return len(self.model.operatorCodes) - 1
-
-    def _like(self, number: int) -> int:
-        """Return the number of a new tensor like another one."""
-        tensor = copy.deepcopy(self._tensor(number))
-        tensor.name += b"/part"
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
-
-    def _constant(self, value: float) -> int:
-        return add_constant(self.model, self.graph, self.schema, np.array([value]))
+        return self.editor.operator("SUB", [one, other], difference, self.schema.SubOptionsT())

@@ -11,15 +11,17 @@ import tensorflow as tf
 from lstmgraph.compiler.machine.litert import RECURRENT, litert_calls
 from lstmgraph.compiler.named_nodes import named_node
 from lstmgraph.compiler.passes.kernels import zeroes_wrong_steps
-from lstmgraph.export.flatbuffer import add_buffer, changed, finished
-from lstmgraph.export.formats import kept_from
+from lstmgraph.export.flatbuffer import add_buffer, changed
+from lstmgraph.export.formats import MICROCONTROLLER, kept_from
 from lstmgraph.export.litert_biases import BIAS
+from lstmgraph.export.litert_finished import finished
 from lstmgraph.export.litert_int16 import in_int16
 from lstmgraph.export.litert_tensors import read_subgraphs
 from lstmgraph.export.litert_values import Recorder
-from lstmgraph.export.micro import check_device
+from lstmgraph.export.litert_weights import have_shared_data, in_float16, in_int8
+from lstmgraph.export.micro import check_device, split_concatenations
 from lstmgraph.export.mistakes import ExportMistake, export_error
-from lstmgraph.export.quantization import FLOAT16, INT8, INT16X8, quantization_of
+from lstmgraph.export.quantization import DYNAMIC, FLOAT16, INT8, INT16X8, quantization_of
 from lstmgraph.export.report import LayerError
 from lstmgraph.export.states import C, H
 
@@ -50,26 +52,37 @@ def converted(converter: Any, job: ExportJob) -> bytes:
     content: bytes = converter.convert()
     kind = job.options.quantize
     if kind is None:
+        content = _for_device(content, job)
         check_device(job, finished(content, names=True))
         return finished(content)
     job.plain.write_bytes(finished(content))
     _named(job.plain).write_bytes(finished(content, names=True))
     if quantization_of(kind).is_integer:
         _refuse_loops(job, content)
-    quantized = (
-        in_int16(content, job.calibration) if kind == INT16X8 else _quantized(converter, job)
-    )
-    for change in (_give_one_range, _widen_cells, _widen_empty_ranges):
-        quantized = changed(quantized, change)
+    quantized = _quantized(converter, content, job)
+    quantized = _for_device(changed(quantized, _fit_ranges), job)
     named = finished(quantized, names=True)
     check_device(job, named)
     _named(job.plain, "quantized").write_bytes(named)
     return finished(quantized)
 
 
-def _quantized(converter: Any, job: ExportJob) -> bytes:
-    """Return what `converter` makes with int8 or float16 in the file."""
-    if job.options.quantize == INT8:
+def _for_device(content: bytes, job: ExportJob) -> bytes:
+    """Return a file in the form that the job's device can run."""
+    is_for_micro = job.options.device == MICROCONTROLLER
+    return changed(content, split_concatenations) if is_for_micro else content
+
+
+def _quantized(converter: Any, content: bytes, job: ExportJob) -> bytes:
+    """Return `content`, which `converter` made in float32, in the kind of numbers of the job."""
+    kind = job.options.quantize
+    if kind == FLOAT16:
+        return in_float16(content)
+    if kind == INT16X8:
+        return in_int16(content, job.calibration)
+    if kind == DYNAMIC and have_shared_data(content):
+        return in_int8(content)
+    if kind == INT8:
         converter.representative_dataset = job.calibration
         # What has no operator in integers stays in float32.
         own = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -77,17 +90,22 @@ def _quantized(converter: Any, job: ExportJob) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     # The newer quantizer leaves the weights of LiteRT's LSTM in float32 (TensorFlow 2.21).
     converter.experimental_new_dynamic_range_quantizer = False
-    if job.options.quantize == FLOAT16:
-        converter.target_spec.supported_types = [tf.float16]
     with warnings.catch_warnings():  # of TensorFlow about its own calls
         warnings.simplefilter("ignore", UserWarning)
-        content: bytes = converter.convert()
-    return content
+        quantized: bytes = converter.convert()
+    return quantized
 
 
 def _named(plain: Path, kind: str = "plain") -> Path:
     """Return the path of a file whose tensors keep their names, which a written file has not."""
     return plain.with_suffix(f".{kind}.named")
+
+
+def _fit_ranges(model: Any, schema: Any) -> None:
+    """Change the ranges of a quantized file that LiteRT's kernels cannot take."""
+    _give_one_range(model, schema)
+    _widen_cells(model, schema)
+    _widen_empty_ranges(model, schema)
 
 
 def _give_one_range(model: Any, schema: Any) -> None:

@@ -8,8 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lstmgraph.compiler.named_nodes import named_node
 from lstmgraph.export.check import LoadedFile
+from lstmgraph.export.flatbuffer import GraphEditor
 from lstmgraph.export.formats import MICROCONTROLLER
 from lstmgraph.export.litert_tensors import operator_kinds, read_subgraphs, signature_places
 from lstmgraph.export.mistakes import ExportMistake, export_error
@@ -25,6 +28,8 @@ TABLE = Path(__file__).with_name("micro_operators.json")
 RUNTIME = "tflite_micro"
 """The package that runs files as a microcontroller does, in the extra ``micro``."""
 VARIABLE = "VAR_HANDLE"
+MOST_JOINED = 10
+"""How many tensors its CONCATENATION takes (``kMaxInputNum`` in ``kernels/concatenation.cc``)."""
 ARENA = 16 << 20
 """Bytes that it gets here, so that no model lacks some; `arena_size` says what a model takes."""
 
@@ -92,6 +97,37 @@ def _mistake(
     what = f"'{node.layer}'" if node else "the model"
     message = f"LiteRT for Microcontrollers {reason}, which {what} needs"
     return ExportMistake("L806", node.path if node else (), message, hint)
+
+
+def split_concatenations(model: Any, schema: Any) -> None:
+    """Have the concatenations of a file join no more tensors at once than LiteRT for
+    Microcontrollers takes; `schema` is LiteRT's module of that name.
+    """
+    kind = schema.BuiltinOperator.CONCATENATION
+    for graph in model.subgraphs:
+        editor = GraphEditor(model, graph, schema)
+        operators: list[Any] = []
+        for operator in graph.operators:
+            if model.operatorCodes[operator.opcodeIndex].builtinCode == kind:
+                operators += _joined_in_parts(editor, operator)
+            operators.append(operator)
+        graph.operators = operators
+
+
+def _joined_in_parts(editor: GraphEditor, whole: Any) -> Iterator[Any]:
+    """Yield concatenations of parts, which `whole` then joins."""
+    tensors, options = editor.graph.tensors, whole.builtinOptions
+    while len(whole.inputs) > MOST_JOINED:
+        joined = []
+        for start in range(0, len(whole.inputs), MOST_JOINED):
+            inputs = whole.inputs[start : start + MOST_JOINED]
+            part = editor.like(whole.outputs[0])
+            shape = np.array(tensors[part].shape)
+            shape[options.axis] = sum(tensors[each].shape[options.axis] for each in inputs)
+            tensors[part].shape = shape
+            yield editor.operator("CONCATENATION", inputs, part, options)
+            joined.append(part)
+        whole.inputs = np.array(joined, np.int32)
 
 
 def can_run(content: bytes) -> bool:

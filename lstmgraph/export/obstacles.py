@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmgraph.compiler.machine.machine import keras_backend
 from lstmgraph.export.formats import (
@@ -14,16 +14,18 @@ from lstmgraph.export.formats import (
     SAVED_MODEL,
 )
 from lstmgraph.export.mistakes import ExportMistake, export_error
+from lstmgraph.keras_facts.dtypes import is_float
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lstmgraph.compiler.compile import CompiledRecipe
-    from lstmgraph.compiler.graph import Graph
+    from lstmgraph.compiler.graph import Graph, Node
 
 FLOATS_LITERT_LACKS = frozenset({"float16", "bfloat16", "float64"})
 """Measured with ai-edge-litert 2.3: FULLY_CONNECTED and others do not exist in these."""
 ADAPTIVE = re.compile(r"Adaptive(Average|Max)Pooling(\dD)")
+POOLING = re.compile(r"(?:Adaptive)?(?P<kind>Average|Max)Pooling(?P<dims>\dD)")
 POLICIES_LITERT_LACKS = frozenset({"mixed_float16", "mixed_bfloat16", "float64"})
 
 
@@ -72,6 +74,7 @@ def _obstacles(compiled: CompiledRecipe, name: str) -> Iterator[ExportMistake]:
     if name in OF_LITERT:
         yield from _litert_dtypes(compiled)
         yield from _litert_folds(compiled.graph)
+        yield from _litert_pooling(compiled.graph)
     if name == ONNX:
         FORMATS[ONNX].check_packages()  # the check below imports them
         from lstmgraph.export.onnx import onnx_obstacles  # noqa: PLC0415 - in an extra
@@ -141,12 +144,10 @@ def _whole_windows(title: str, graph: Graph) -> Iterator[ExportMistake]:
     """
     for node in graph.nodes:
         pooled = ADAPTIVE.match(node.op)
-        asked = node.arguments.get("output_size")
-        wanted = asked if isinstance(asked, list | tuple) else [asked]
-        if pooled and 1 in wanted:
+        if pooled and _is_whole_window(node):
             kind, dims = pooled[1].lower(), pooled[2].lower()
             hint = f"use `{kind}_pooling{dims}` with a `pool_size` of the whole axis"
-            if set(wanted) == {1}:
+            if {*_output_sizes(node)} == {1}:
                 hint = f"use `global_{kind}_pooling{dims}` with `keepdims: true`"
             yield ExportMistake(
                 "L801",
@@ -155,6 +156,36 @@ def _whole_windows(title: str, graph: Graph) -> Iterator[ExportMistake]:
                 f"'{node.name}' ({node.op}) does: its windows would be longer than the input",
                 hint,
             )
+
+
+def _is_whole_window(node: Node) -> bool:
+    """Return whether adaptive pooling gives one value along an axis."""
+    return 1 in _output_sizes(node)
+
+
+def _output_sizes(node: Node) -> list[Any]:
+    asked = node.arguments.get("output_size")
+    return list(asked) if isinstance(asked, list | tuple) else [asked]
+
+
+def _litert_pooling(graph: Graph) -> Iterator[ExportMistake]:
+    """Yield pooling that LiteRT has no operator for, as measured with ai-edge-litert 2.3."""
+    for node in graph.nodes:
+        pooled = POOLING.fullmatch(node.op)
+        if pooled is None or _is_whole_window(node):
+            continue
+        dtype = graph.specs[node.inputs[0]].dtype
+        if pooled["dims"] == "3D":
+            message = (
+                f"LiteRT pools in one or two dimensions, but '{node.name}' ({node.op}) in three"
+            )
+            hint = f"use `conv3d` with `strides`, or `global_{pooled['kind'].lower()}_pooling3d`"
+        elif not is_float(dtype):
+            message = f"LiteRT pools floats, but '{node.name}' ({node.op}) pools {dtype}"
+            hint = "put a `rescaling` with `scale: 1.0` before it, which gives floats"
+        else:
+            continue
+        yield ExportMistake("L801", node.path, message, f"{hint}, or choose another format")
 
 
 def _litert_folds(graph: Graph) -> Iterator[ExportMistake]:

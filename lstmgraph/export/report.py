@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lstmgraph.compiler.machine.litert import UNROLLED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -178,7 +180,8 @@ class ExportReport:
                 begins = BEGINS.get(self.begins.get(state, ""), "").format(model=self.model)
                 yield f"  state {state}: feed {fed_by} back{begins}"
         if self.quantized is not None and self.size:
-            yield from _quantized_lines(self.quantized, self.size)
+            unrolled = [call.name for call in self.recurrent if call.kind == UNROLLED]
+            yield from _quantized_lines(self.quantized, self.size, unrolled)
             yield from _unmeasured(self.quantized, self.model)
         if self.arena is not None:
             yield f"  size: {self.size:,} bytes; values between operators: {self.arena:,} bytes"
@@ -216,13 +219,18 @@ def _stream_lines(stream: StreamCheck) -> Iterator[str]:
         )
 
 
-def _quantized_lines(quantized: Quantized, size: int) -> Iterator[str]:
+def _quantized_lines(quantized: Quantized, size: int, unrolled: list[str]) -> Iterator[str]:
     share = size / quantized.plain_size
     yield (
         f"  {quantized.kind}: {size:,} bytes, {share * 100:.0f} % of the "
         f"{quantized.plain_size:,} bytes unquantized"
     )
-    if share >= 1:
+    if share >= 1 and unrolled:
+        yield (
+            f"  no smaller: the steps of {', '.join(unrolled)} are written one after another, "
+            "which takes more than smaller weights save"
+        )
+    elif share >= 1:
         yield "  no smaller: small tensors, and layers without an operator for it, stay in float32"
     for measure in quantized.measures:
         yield (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmgraph.compiler.machine.litert import OPERATOR
+from lstmgraph.export.flatbuffer import GraphEditor, add_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +48,9 @@ class _States:
     schema: Any
     cleared: dict[tuple[Any, ...], int] = field(default_factory=dict)
     """The variables of zeros, by shape, dtype and zero point."""
+
+    def __post_init__(self) -> None:
+        self.editor = GraphEditor(self.model, self.graph, self.schema)
 
     def set_and_read(self) -> None:
         named = [(self._name(each), each) for each in self.graph.operators]
@@ -95,11 +99,12 @@ class _States:
         """
         if self.model.buffers[self.graph.tensors[source].buffer].data is not None:
             inputs = [source, self._cleared(state)]
-            return self._operator("ADD", inputs, state, self.schema.AddOptionsT())
+            return self.editor.operator("ADD", inputs, state, self.schema.AddOptionsT())
         shape = np.array(self.graph.tensors[state].shape, np.int32)
         options = self.schema.ReshapeOptionsT()
         options.newShape = shape
-        return self._operator("RESHAPE", [source, self._integers(shape)], state, options)
+        inputs = [source, self.editor.constant(shape)]
+        return self.editor.operator("RESHAPE", inputs, state, options)
 
     def _own(self, lstm: Any, place: int) -> int:
         """Return a variable that only `lstm` has.
@@ -109,17 +114,14 @@ class _States:
         """
         state = int(lstm.inputs[place])
         readers = [each for each in self.graph.operators if state in each.inputs]
-        # Zeros of float16 are written into it, once.
-        is_written = any(state in each.outputs for each in self.graph.operators)
-        if readers == [lstm] and list(lstm.inputs).count(state) == 1 and not is_written:
+        if readers == [lstm] and list(lstm.inputs).count(state) == 1:
             return state
         tensor = self.graph.tensors[state]
         lstm.inputs = np.array([*lstm.inputs], np.int32)
         lstm.inputs[place] = own = self._variable(state)
         if tensor.isVariable:
             tensor.isVariable = False
-            if not is_written:
-                tensor.buffer = self._zero_buffer(tensor)
+            tensor.buffer = self._zero_buffer(tensor)
         return own
 
     def _read(self, lstm: Any, final: Any) -> Iterator[Any]:
@@ -130,9 +132,9 @@ class _States:
         """
         of_last, read = self.schema.MulOptionsT(), self.schema.AddOptionsT()
         result, last = int(final.outputs[0]), int(final.inputs[1])
-        nothing = self._like(result)
-        yield self._operator("MUL", [last, self._zeros(result)], nothing, of_last)
-        yield self._operator("ADD", [int(lstm.inputs[C]), nothing], result, read)
+        nothing = self.editor.like(result)
+        yield self.editor.operator("MUL", [last, self._zeros(result)], nothing, of_last)
+        yield self.editor.operator("ADD", [int(lstm.inputs[C]), nothing], result, read)
 
     def _cleared(self, like: int) -> int:
         """Return a variable of zeros that nothing writes, as LiteRT allocates it."""
@@ -143,67 +145,21 @@ class _States:
         return self.cleared[key]
 
     def _variable(self, like: int) -> int:
-        variable = self._like(like)
+        variable = self.editor.like(like)
         self.graph.tensors[variable].isVariable = True
         return variable
 
     def _zeros(self, like: int) -> int:
         """Return a constant of zeros, with the shape and the dtype of another tensor."""
-        zeros = self._like(like)
+        zeros = self.editor.like(like)
         self.graph.tensors[zeros].buffer = self._zero_buffer(self.graph.tensors[like])
         return zeros
 
     def _zero_buffer(self, tensor: Any) -> int:
         kind = self.schema.TensorType
         dtype = {kind.FLOAT32: "float32", kind.INT8: "int8", kind.INT16: "int16"}[tensor.type]
-        return self._buffer(np.full(tensor.shape, _zero_point(tensor), dtype))
-
-    def _buffer(self, array: np.ndarray) -> int:
-        buffer = self.schema.BufferT()
-        buffer.data = np.frombuffer(array.tobytes(), np.uint8)
-        self.model.buffers.append(buffer)
-        return len(self.model.buffers) - 1
-
-    def _integers(self, array: np.ndarray) -> int:
-        """Return a constant of int32."""
-        tensor = self.schema.TensorT()
-        tensor.shape, tensor.type = np.array(array.shape, np.int32), self.schema.TensorType.INT32
-        tensor.buffer = self._buffer(array)
-        return self._add(tensor)
-
-    def _like(self, place: int) -> int:
-        """Return a new tensor that is no constant, with the shape and dtype of another."""
-        tensor, other = self.schema.TensorT(), self.graph.tensors[place]
-        tensor.shape, tensor.type, tensor.buffer = other.shape, other.type, 0
-        tensor.quantization = other.quantization
-        return self._add(tensor)
-
-    def _add(self, tensor: Any) -> int:
-        tensor.name = f"state/{len(self.graph.tensors)}"
-        tensor.hasRank = True
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
-
-    def _operator(self, kind: str, inputs: Sequence[int], output: int, options: Any) -> Any:
-        operator = self.schema.OperatorT()
-        operator.opcodeIndex = self._code(getattr(self.schema.BuiltinOperator, kind))
-        operator.inputs = np.array(inputs, np.int32)
-        operator.outputs = np.array([output], np.int32)
-        name = type(options).__name__.removesuffix("T")
-        operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, name)
-        operator.builtinOptions = options
-        return operator
-
-    def _code(self, kind: int) -> int:
-        codes = self.model.operatorCodes
-        for index, code in enumerate(codes):
-            if code.builtinCode == kind:
-                return index
-        code = self.schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = kind
-        code.version = 1
-        codes.append(code)
-        return len(codes) - 1
+        zeros = np.full(tensor.shape, _zero_point(tensor), dtype)
+        return add_buffer(self.model, self.schema, zeros)
 
 
 def _zero_point(tensor: Any) -> int:

@@ -100,13 +100,18 @@ def _call(graph: Graph, node: Node, kept: Kept, read: set[Port]) -> LiteRTCall:
         return LiteRTCall(node.name, FUSED, OPERATOR)
     steps = graph.specs[node.inputs[0]].shape[1]
     if not isinstance(steps, int):
-        return LiteRTCall(node.name, LOOP, f"{obstacle}; the number of steps is open")
+        return _loop(node, obstacle, "their number is open")
     if steps > UNROLLED_STEPS and not node.arguments["unroll"]:
-        more = f"{obstacle}; {steps} steps are more than {UNROLLED_STEPS}"
-        return LiteRTCall(node.name, LOOP, more)
+        return _loop(node, obstacle, f"{steps} are more than {UNROLLED_STEPS}")
     if zeroes_wrong_steps(node, graph.used_ports()):
-        return LiteRTCall(node.name, LOOP, f"{obstacle}; masked in both directions")
+        return _loop(node, obstacle, "it is masked in both directions")
     return LiteRTCall(node.name, UNROLLED, obstacle)
+
+
+def _loop(node: Node, obstacle: str, why: str) -> LiteRTCall:
+    """Return the call as a loop: neither one operator nor step by step."""
+    reason = f"{obstacle}, and its steps are not written one after another: {why}"
+    return LiteRTCall(node.name, LOOP, reason)
 
 
 def _kept(graph: Graph, calls: Sequence[Node], kept: Kept, read: set[Port]) -> str:
