@@ -262,7 +262,7 @@ def test_one_model_is_written_alone_with_given_weights(built: Path) -> None:
         (
             ("--model", "encoder"),
             2,
-            "no model encoder; there are: forecaster, encode, decode",
+            "did you mean 'encode'? There are: forecaster, encode, decode",
         ),
         (("--derive", "stream"), 2, "a model can be derived as one of: encoder, decoder, step"),
         (("--weights", "no.keras"), 2, "there is no file no.keras"),
