@@ -207,7 +207,8 @@ def test_it_pays_where_the_loop_takes_the_time_and_there_are_many_steps() -> Non
     assert not step_cost(wide, 32, {"time": 7}).pays(10**9, 1)
     assert step_cost(wide, 32, {"time": 7}, ["reader"]).pays(10**9, 1), "on the fused loop"
     assert not step_cost(graph, 2048, {"time": 7}, ["reader"]).pays(10**9, 1), "on one core"
-    assert not step_cost(wide, 256, {"time": 7}, ["reader"]).pays(10**9, 1)
+    assert step_cost(wide, 64, {"time": 7}, ["reader"]).pays(10**9, 1)
+    assert not step_cost(wide, 65, {"time": 7}, ["reader"]).pays(10**9, 1), "many rows"
     stepped = recipe(READER, inputs__x__shape=[1, 2]).compiled.graph
     single = step_cost(stepped, 4, {})
     assert (single.loop_steps, single.layers) == (0, 0), "one step runs without a loop"

@@ -31,10 +31,11 @@ MOST_PRODUCTS = 1 << 20
 MOST_FUSED_PRODUCTS = 1 << 25
 """Multiplications of a recurrent layer in a time step: in Keras's loop, where XLA is slower if
 there are more, and in the fused one, which was measured up to 17 million."""
-MOST_FUSED_NUMBERS = 1 << 12
-"""Numbers of a state, (batch, units), in the fused loop: XLA computes a step on one core, and
-TensorFlow on several. With 4096 (2 layers of 128 or 256 units), a training step takes 0.25 to 0.4
-of one with Keras's loop; with 8192, 0.6 to 1.25."""
+MOST_FUSED_NUMBERS = 1 << 13
+FEW_ROWS = 64
+"""Numbers of a state, (batch, units), in the fused loop, and half as many with more rows than a
+few: XLA computes a step on one core, and TensorFlow on several. With 128 units and 64 rows, a
+training step takes 0.6 to 0.75 of one with Keras's loop; with 32 units and 256 rows, 1.1 to 1.25."""
 PRODUCTS_A_SECOND = 1e10
 AT_ONCE_SECONDS = 0.3
 MOST_AT_ONCE = 32
@@ -107,7 +108,7 @@ def step_cost(
         products += steps * own
         is_fused = node.name in fused
         is_large |= own // cells > (MOST_FUSED_PRODUCTS if is_fused else MOST_PRODUCTS)
-        is_large |= (
-            is_fused and rows * max(node.recurrence.slot_units.values()) > MOST_FUSED_NUMBERS
-        )
+        numbers = rows * max(node.recurrence.slot_units.values())
+        most = MOST_FUSED_NUMBERS if rows <= FEW_ROWS else MOST_FUSED_NUMBERS // 2
+        is_large |= is_fused and numbers > most
     return StepCost(loop_steps, layers, products, is_large)
