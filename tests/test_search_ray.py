@@ -181,7 +181,7 @@ def test_limits_and_crashes_are_those_of_one_machine(on_ray: Cluster, tmp_path: 
 
 def left_on(cluster: Cluster) -> list[Path]:
     """What is left of trials on the nodes; Ray ends them after the search has, which takes time."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + 3 * PATIENCE
     while (left := list(cluster.folder.rglob("lstmgraph-trial-*"))) and time.monotonic() < until:
         time.sleep(0.1)
     return left
