@@ -16,14 +16,28 @@ from lstmgraph.cli.old_spellings import CommandWithOldSpellings
 from lstmgraph.messages.rendering.printable import printable, printable_lines
 
 FUNCTIONS = {
-    **{"validate": "checks:validate", "explain": "checks:explain", "graph": "graph:graph"},
-    **{"diff": "diff:diff", "build": "models:build", "export": "models:export"},
-    **{"code": "code:code", "transfer": "transfer:transfer", "audit": "auditing:audit"},
-    **{"train": "jobs:train", "predict": "predicting:predict", "evaluate": "evaluating:evaluate"},
-    **{"space": "checks:space", "tune": "searches:tune", "report": "searches:report"},
-    **{"data": "data:data", "schema": "checks:schema", "explain-code": "codes:explain_code"},
-    **{"init": "starting:init", "fmt": "editing:fmt", "migrate": "editing:migrate"},
-    **{"import": "importing:import_"},
+    "validate": "checks:validate",
+    "explain": "checks:explain",
+    "graph": "graph:graph",
+    "diff": "diff:diff",
+    "build": "models:build",
+    "export": "models:export",
+    "code": "code:code",
+    "transfer": "transfer:transfer",
+    "audit": "auditing:audit",
+    "train": "jobs:train",
+    "predict": "predicting:predict",
+    "evaluate": "evaluating:evaluate",
+    "space": "checks:space",
+    "tune": "searches:tune",
+    "report": "searches:report",
+    "data": "data:data",
+    "schema": "checks:schema",
+    "explain-code": "codes:explain_code",
+    "init": "starting:init",
+    "fmt": "editing:fmt",
+    "migrate": "editing:migrate",
+    "import": "importing:import_",
 }
 """By the name of a command, in the order of the help: a module of this package and a function."""
 LONGEST_HELP = 200

@@ -18,12 +18,18 @@ NO_DATA = 0
 """The buffer of all tensors that are no constants."""
 
 
+def objects(content: bytes) -> tuple[Any, Any]:
+    """Return the model of a file as objects, and LiteRT's schema."""
+    from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
+
+    return _objects(content, schema), schema
+
+
 def changed(content: bytes, change: Callable[[Any, Any], None]) -> bytes:
     """Return a file after `change` of its objects, which takes the model and LiteRT's schema."""
     import flatbuffers  # noqa: PLC0415 - in an extra
-    from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - in an extra
 
-    model = _objects(content, schema)
+    model, schema = objects(content)
     change(model, schema)
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), IDENTIFIER)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmgraph.export.flatbuffer import GraphEditor, add_buffer, changed, data_of
+from lstmgraph.export.flatbuffer import GraphEditor, add_buffer, changed, data_of, objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,16 +44,11 @@ def in_int8(content: bytes) -> bytes:
 
 def have_shared_data(content: bytes) -> bool:
     """Return whether several tensors of a file have the same weights."""
-    shared = []
-
-    def look(model: Any, schema: Any) -> None:
-        weights = _Weights(model, schema, "INT8")
-        tensors = [each for graph in model.subgraphs for each in graph.tensors]
-        holders = Counter(each.buffer for each in tensors if weights.are_in(each))
-        shared.append(any(count > 1 for count in holders.values()))
-
-    changed(content, look)
-    return shared[0]
+    model, schema = objects(content)
+    weights = _Weights(model, schema, "INT8")
+    tensors = [each for graph in model.subgraphs for each in graph.tensors]
+    holders = Counter(each.buffer for each in tensors if weights.are_in(each))
+    return any(count > 1 for count in holders.values())
 
 
 def rounded(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
